@@ -1,0 +1,1 @@
+//! Pure: customers, products, layers, schema, policy, stacks.

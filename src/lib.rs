@@ -1,0 +1,20 @@
+//! tenantry runs infrastructure for many customers from one manager repository, on GitHub Actions.
+//!
+//! The modules are rooms, and an arrow between rooms may only point down this list
+//! (`tests/tidy.rs` enforces it):
+//!
+//! 1. [`cli`]: arguments and environment in, text and exit codes out
+//! 2. [`local`]: a stateful GitHub on loopback, and the demo that runs on it
+//! 3. [`delivery`]: the steps of the loop, in terms of ports
+//! 4. [`report`]: what can be said, and its renderings
+//! 5. [`github`], [`store`], [`engine`]: adapters
+//! 6. [`estate`]: pure; customers, products, layers, schema, policy, stacks
+
+pub mod cli;
+pub mod delivery;
+pub mod engine;
+pub mod estate;
+pub mod github;
+pub mod local;
+pub mod report;
+pub mod store;

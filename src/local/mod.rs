@@ -1,0 +1,1 @@
+//! A stateful GitHub on loopback, and the demo that runs on it.

@@ -1,0 +1,1 @@
+//! What can be said, and its renderings.

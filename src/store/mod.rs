@@ -1,0 +1,1 @@
+//! Object storage with conditional writes.
