@@ -9,9 +9,12 @@
 //! 4. [`report`]: what can be said, and its renderings
 //! 5. [`github`], [`store`], [`engine`]: adapters
 //! 6. [`estate`]: pure; customers, products, layers, schema, policy, stacks
+//! 7. [`clock`] and [`digest`]: what every room may use
 
 pub mod cli;
+pub mod clock;
 pub mod delivery;
+pub mod digest;
 pub mod engine;
 pub mod estate;
 pub mod github;
