@@ -197,9 +197,8 @@ impl Workspace {
         Ok(Planned { plan: read(PLAN)?, json, lock: read(LOCK)? })
     }
 
-    /// `init`, then `apply` of exactly the saved plan.
+    /// `apply` of exactly the saved plan. The folder must have been initialised.
     pub async fn apply(&self, tool: &Tool, plan: &[u8]) -> Result<(), TerraformError> {
-        self.init(tool).await?;
         let path = self.folder.join(PLAN);
         std::fs::write(&path, plan).map_err(|source| TerraformError::Folder { path, source })?;
         self.run(tool, &["apply", "-input=false", "-no-color", "-lock-timeout=120s", PLAN]).await.map(|_| ())
@@ -213,7 +212,8 @@ impl Workspace {
         Ok(lineage.map(|l| (l.to_owned(), state.get("serial").and_then(Value::as_u64).unwrap_or(0))))
     }
 
-    async fn init(&self, tool: &Tool) -> Result<(), TerraformError> {
+    /// `init`, with the lock file read-only where there is one.
+    pub async fn init(&self, tool: &Tool) -> Result<(), TerraformError> {
         let mut args = vec!["init", "-input=false", "-no-color"];
         if self.folder.join(LOCK).exists() {
             args.push("-lockfile=readonly");

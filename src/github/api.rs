@@ -61,6 +61,10 @@ impl Client {
         Ok(self.send(method, path, Some(body), repeat).await?.body)
     }
 
+    /// Any JSON document under the client's root, such as an issuer's keys.
+    pub async fn get_json(&self, path: &str) -> Result<Value> {
+        Ok(self.send(Method::GET, path, None, Repeat::Safe).await?.body)
+    }
     /// A repository. A renamed one is followed; look at its id.
     pub async fn repository(&self, repo: &RepoSlug) -> Result<Repository> {
         self.read(&format!("/repos/{repo}")).await
