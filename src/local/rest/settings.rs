@@ -1,0 +1,94 @@
+//! Actions variables and secrets of repositories and environments.
+//!
+//! Secrets cannot be written here: GitHub wants a libsodium sealed box, and nothing of ours
+//! opens one. `/_local/secrets` takes them in clear instead.
+use crate::local::access::Ctx;
+use crate::local::clock::iso;
+use crate::local::http::{Reply, Res, need, page, text};
+use crate::local::model::{Level, Variable};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+fn table<'a>(c: &'a mut Ctx, id: u64, env: Option<&str>, secrets: bool) -> Result<&'a mut BTreeMap<String, Variable>, Reply> {
+    let repo = c.s.repo_mut(id)?;
+    let (variables, hidden) = match env {
+        None => (&mut repo.variables, &mut repo.secrets),
+        Some(e) => {
+            let e = repo.environments.get_mut(e).ok_or_else(Reply::not_found)?;
+            (&mut e.variables, &mut e.secrets)
+        }
+    };
+    Ok(if secrets { hidden } else { variables })
+}
+
+fn show(name: &str, v: &Variable, secret: bool) -> Value {
+    let mut out = json!({"name": name, "created_at": iso(v.created), "updated_at": iso(v.updated)});
+    if !secret {
+        out["value"] = json!(v.value);
+    }
+    out
+}
+
+/// Names are upper case letters, digits and `_`, and may not begin with `GITHUB_` or a digit.
+pub fn valid_name(name: &str) -> Result<String, Reply> {
+    let name = name.to_uppercase();
+    let ok = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    if ok && !name.is_empty() && !name.starts_with("GITHUB_") && !name.starts_with(|c: char| c.is_ascii_digit()) {
+        return Ok(name);
+    }
+    Err(Reply::error(422, "Names can only contain alphanumeric characters ([a-z], [A-Z], [0-9]) or underscores (_). Spaces are not allowed. Must start with a letter ([a-z], [A-Z]) or underscores (_)."))
+}
+
+/// All routes under `…/variables` and `…/secrets`.
+pub fn route(c: &mut Ctx, method: &str, o: &str, n: &str, env: Option<&str>, kind: &str, tail: &[&str]) -> Res {
+    let secret = kind == "secrets";
+    let permission = match (env, secret) {
+        (Some(_), _) => "environments",
+        (None, true) => "secrets",
+        (None, false) => "actions_variables",
+    };
+    let needed = if method == "GET" { Level::Read } else { Level::Write };
+    let id = c.repo(o, n, permission, needed)?;
+    // A public repository makes nothing of this readable.
+    if c.level(id, permission) < Level::Write && c.who.is_none() {
+        return Err(Reply::error(401, "Requires authentication"));
+    }
+    let now = c.s.now();
+    let (url, req) = (c.s.url.clone(), c.req);
+    match (method, tail) {
+        ("GET", []) => {
+            let items = table(c, id, env, secret)?.iter().map(|(k, v)| show(k, v, secret)).collect();
+            Ok(page(req, &url, items, Some(kind)))
+        }
+        (_, ["public-key"]) | ("PUT", [_]) if secret => Err(Reply::error(501, "secrets are set through /_local/secrets on the local GitHub")),
+        ("GET", [name]) => {
+            let name = name.to_uppercase();
+            let v = table(c, id, env, secret)?.get(&name).cloned().ok_or_else(Reply::not_found)?;
+            Ok(Reply::ok(show(&name, &v, secret)))
+        }
+        ("DELETE", [name]) => {
+            let gone = table(c, id, env, secret)?.remove(&name.to_uppercase());
+            gone.map(|_| Reply::none()).ok_or_else(Reply::not_found)
+        }
+        ("POST", []) if !secret => {
+            let body = req.json()?;
+            let (name, value) = (valid_name(need(&body, "name")?)?, need(&body, "value")?.to_owned());
+            let t = table(c, id, env, false)?;
+            if t.contains_key(&name) {
+                return Err(Reply::error(409, "Already exists - Variable already exists"));
+            }
+            t.insert(name, Variable { value, created: now, updated: now });
+            Ok(Reply::json(201, json!({})))
+        }
+        ("PATCH", [name]) if !secret => {
+            let body = req.json()?;
+            let t = table(c, id, env, false)?;
+            let mut v = t.remove(&name.to_uppercase()).ok_or_else(Reply::not_found)?;
+            v.value = text(&body, "value").map_or(v.value, str::to_owned);
+            v.updated = now;
+            t.insert(text(&body, "name").unwrap_or(name).to_uppercase(), v);
+            Ok(Reply::none())
+        }
+        _ => Err(Reply::not_found()),
+    }
+}

@@ -1,0 +1,75 @@
+//! Child processes in their own group, ended with the server or when a run is cancelled.
+use crate::local::server::Inner;
+use std::process::Stdio;
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt as _, AsyncRead, BufReader};
+use tokio::process::Command;
+
+/// Longest log kept per run, in bytes.
+const LOG: usize = 4 << 20;
+
+async fn follow(inner: &Inner, run: u64, from: impl AsyncRead + Unpin, mut line: impl FnMut(&str)) {
+    let mut lines = BufReader::new(from).split(b'\n');
+    while let Ok(Some(raw)) = lines.next_segment().await {
+        let text = String::from_utf8_lossy(&raw).into_owned();
+        line(&text);
+        if let Some(r) = inner.state().runs.get_mut(&run)
+            && r.log.len() < LOG
+        {
+            r.log.push_str(&text);
+            r.log.push('\n');
+        }
+    }
+}
+
+/// Runs a command to its end; each line goes to the run's log and to `line`. `None` if it was killed.
+pub async fn execute(inner: &Inner, run: u64, mut command: Command, line: impl FnMut(&str)) -> Option<i32> {
+    command.process_group(0).kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = match command.spawn() {
+        Ok(child) => child,
+        Err(e) => {
+            let program = command.as_std().get_program().to_string_lossy().into_owned();
+            if let Some(r) = inner.state().runs.get_mut(&run) {
+                r.log.push_str(&format!("cannot start `{program}`: {e}\n"));
+            }
+            return Some(127);
+        }
+    };
+    let pid = child.id();
+    let (out, err) = (child.stdout.take()?, child.stderr.take()?);
+    let mut stop = inner.stopping.subscribe();
+    let ended = async {
+        tokio::join!(follow(inner, run, out, line), follow(inner, run, err, |_| {}));
+        child.wait().await
+    };
+    let cancelled = async {
+        loop {
+            if inner.state().runs.get(&run).is_none_or(|r| r.cancel) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let status = tokio::select! {
+        status = ended => Some(status),
+        _ = stop.wait_for(|s| *s) => None,
+        () = cancelled => None,
+    };
+    match status {
+        Some(status) => Some(status.ok().and_then(|s| s.code()).unwrap_or(137)),
+        None => {
+            if let Some(pid) = pid {
+                kill_group(pid, &inner.runner.path).await;
+            }
+            None
+        }
+    }
+}
+
+/// Ends exactly the group that was started here.
+async fn kill_group(pid: u32, path: &str) {
+    let mut kill = Command::new("kill");
+    kill.env_clear().env("PATH", path).args(["-KILL", "--", &format!("-{pid}")]);
+    kill.stdout(Stdio::null()).stderr(Stdio::null());
+    drop(kill.status().await);
+}
