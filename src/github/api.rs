@@ -77,6 +77,11 @@ impl Client {
     pub async fn commit(&self, repo: &RepoSlug, sha: &Sha) -> Result<Commit> {
         self.read(&format!("/repos/{repo}/commits/{sha}")).await
     }
+    /// The commit that a tag points at.
+    pub async fn tag_commit(&self, repo: &RepoSlug, tag: &str) -> Result<Sha> {
+        let commit: ShaOnly = self.read(&format!("/repos/{repo}/commits/{}", enc(tag))).await?;
+        Sha::new(&commit.sha).map_err(|e| GithubError::Unexpected { call: format!("GET commit {tag}"), why: e.to_string() })
+    }
     /// A tree, one level.
     pub async fn tree(&self, repo: &RepoSlug, sha: &str) -> Result<Tree> {
         self.read(&format!("/repos/{repo}/git/trees/{}", enc(sha))).await
