@@ -15,7 +15,8 @@ async fn world() -> World {
     let settings = Settings {
         dir: dir.path().to_owned(),
         port: 0,
-        record: None,
+        // Set to a file to have every exchange of these stories checked against OpenAPI.
+        record: std::env::var_os("TENANTRY_TEST_RECORD").map(Into::into),
         runner: RunnerSettings::hold(PATH),
         admin_token: None,
         clock: Clock::fixed(1_795_000_000),
@@ -247,4 +248,124 @@ async fn an_identity_token_verifies_with_the_published_key_and_a_forged_one_does
     for bad in [Forge::OtherKey, Forge::AlgNone, Forge::Hs256, Forge::BadSignature] {
         assert!(decode::<Value>(mint(bad), &key, &rules).is_err(), "{bad:?}");
     }
+}
+
+const STEPS: &str = "name: deploy\non:\n  repository_dispatch:\n    types: [tenantry-request]\npermissions:\n  contents: read\n  id-token: write\njobs:\n  intake:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: acme/tenantry/actions/intake@v1\n  plan-staging:\n    environment: staging-plan\n  report: {}\n  apply-staging:\n    environment: staging-apply\n  final: {}\n";
+
+const FAKE: &str = "#!/bin/sh\necho \"$* env=$TENANTRY_ENVIRONMENT seal=$TENANTRY_SEAL_IDENTITY source=$TENANTRY_SOURCE_TOKEN\"\nif [ \"$1\" = intake ]; then\n  m='{\"include\":[{\"stack\":\"acme/web/staging\",\"request\":\"acme/push-1\"}]}'\n  printf 'any=true\\nrequests<<EOF\\n{\"include\":[{\"request\":\"acme/push-1\"}]}\\nEOF\\n' >> \"$GITHUB_OUTPUT\"\n  echo \"plan_staging=$m\" >> \"$GITHUB_OUTPUT\"\n  echo \"apply_staging=$m\" >> \"$GITHUB_OUTPUT\"\nfi\n";
+
+#[tokio::test]
+async fn the_steps_of_a_run_wait_for_approval_before_apply() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let dir = tempfile::tempdir().unwrap();
+    let fake = dir.path().join("tenantry");
+    std::fs::write(&fake, FAKE).unwrap();
+    std::fs::set_permissions(&fake, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let runner = RunnerSettings { kind: RunnerKind::Steps, tenantry: fake, ..RunnerSettings::hold(PATH) };
+    let settings = Settings { dir: dir.path().join("hub"), port: 0, record: None, runner, admin_token: None, clock: Clock::real() };
+    let w = World { hub: Server::start(settings).await.unwrap(), _dir: dir };
+    w.ok("POST", "/_local/users", json!({"login": "rev"})).await;
+    w.ok("POST", "/_local/repos", json!({"repo": "prov/manager", "secrets": {"SOURCE_REPOS_PAT": "src"}, "files": {".github/workflows/deploy.yml": STEPS}})).await;
+    w.ok("POST", "/_local/collaborators", json!({"repo": "prov/manager", "user": "rev", "permission": "read"})).await;
+    let id = w.ok("GET", "/users/rev", Value::Null).await["id"].clone();
+    w.ok("PUT", "/repos/prov/manager/environments/staging-apply", json!({"reviewers": [{"type": "User", "id": id}]})).await;
+    w.ok("POST", "/_local/secrets", json!({"repo": "prov/manager", "environment": "staging-apply", "name": "TENANTRY_SEAL_IDENTITY", "value": "key"})).await;
+    w.ok("POST", "/repos/prov/manager/dispatches", json!({"event_type": "tenantry-request"})).await;
+    w.hub.idle().await;
+    let run = w.ok("GET", "/_local/runs", Value::Null).await[0].clone();
+    assert_eq!((run["status"].as_str(), run["waiting"][0].as_str()), (Some("waiting"), Some("staging-apply")), "{run}");
+    let log = run["log"].as_str().unwrap();
+    assert!(log.contains("plan --request acme/push-1 --stack acme/web/staging env=staging-plan seal= source=src"), "{log}");
+    assert!(!log.contains("seal=key"), "the key is only given behind the gate: {log}");
+    w.ok("POST", &format!("/_local/runs/{}/approve", run["id"]), json!({"user": "rev"})).await;
+    w.hub.idle().await;
+    let run = w.ok("GET", &format!("/_local/runs/{}", run["id"]), Value::Null).await;
+    assert_eq!(run["conclusion"], "success");
+    let log = run["log"].as_str().unwrap();
+    assert!(log.contains("apply --request acme/push-1 --stack acme/web/staging env=staging-apply seal=key"), "{log}");
+    assert!(log.contains("report --request acme/push-1 --final"), "{log}");
+    w.hub.stop().await;
+}
+
+#[tokio::test]
+async fn act_runs_the_real_workflow_file() {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let Some(act) = std::env::split_paths(&path).map(|d| d.join("act")).find(|p| p.is_file()) else {
+        eprintln!("SKIPPED: no act on the PATH");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let runner = RunnerSettings { kind: RunnerKind::Act, act, ..RunnerSettings::hold(PATH) };
+    let settings = Settings { dir: dir.path().join("hub"), port: 0, record: None, runner, admin_token: None, clock: Clock::real() };
+    let w = World { hub: Server::start(settings).await.unwrap(), _dir: dir };
+    let flow = "name: t\non: [push, pull_request]\npermissions: {id-token: write}\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: actions/checkout@v4\n      - run: 'echo \"api=$GITHUB_API_URL server=$GITHUB_SERVER_URL gql=$GITHUB_GRAPHQL_URL sha=$GITHUB_SHA ref=$GITHUB_REF run=$GITHUB_RUN_ID id=$GITHUB_REPOSITORY_ID actor=$GITHUB_ACTOR head=$GITHUB_HEAD_REF var=${{ vars.FOO }} oidc=${ACTIONS_ID_TOKEN_REQUEST_URL} file=$(cat README.md)\"'\n";
+    w.ok("POST", "/_local/repos", json!({"repo": "prov/manager", "variables": {"FOO": "a'b"}, "files": {".github/workflows/w.yml": flow, "README.md": "hello"}})).await;
+    w.ok("POST", "/_local/commits", json!({"repo": "prov/manager", "files": {"x": "1"}, "user": "prov"})).await;
+    w.ok("POST", "/_local/commits", json!({"repo": "prov/manager", "branch": "b", "files": {"x": "2"}, "user": "prov"})).await;
+    w.ok("POST", "/repos/prov/manager/pulls", json!({"title": "t", "head": "b", "base": "main"})).await;
+    w.hub.idle().await;
+    let runs = w.ok("GET", "/_local/runs", Value::Null).await;
+    for run in runs.as_array().unwrap() {
+        assert_eq!(run["conclusion"], "success", "{run}");
+        assert_eq!(run["jobs"][0]["conclusion"], "success", "{run}");
+        let log = run["log"].as_str().unwrap();
+        assert!(log.contains("var=a'b") && log.contains("file=hello") && log.contains("actor=prov") | log.contains("actor=local-admin"), "{log}");
+        let api = format!("api={0} server={0} gql={0}/graphql", w.hub.url);
+        assert!(log.contains(&api), "{log}");
+    }
+    assert_eq!(runs.as_array().unwrap().len(), 3);
+    w.hub.stop().await;
+}
+
+#[tokio::test]
+async fn every_route_answers_once() {
+    let w = world().await;
+    let sha = repo(&w).await;
+    let r = "/repos/acme/shop";
+    w.ok("POST", "/_local/orgs", json!({"login": "corp"})).await;
+    w.ok("POST", "/_local/commits", json!({"repo": "acme/shop", "branch": "b", "files": {"x": "2", ".github/workflows/w.yml": FLOW}, "user": "acme"})).await;
+    w.ok("POST", "/_local/commits", json!({"repo": "acme/shop", "files": {".github/workflows/w.yml": FLOW}, "user": "acme"})).await;
+    w.ok("POST", "/user/repos", json!({"name": "own", "auto_init": true})).await;
+    w.ok("POST", "/orgs/corp/repos", json!({"name": "theirs", "private": true})).await;
+    w.ok("POST", &format!("{r}/pulls"), json!({"title": "t", "head": "b", "base": "main"})).await;
+    w.ok("POST", &format!("{r}/issues/1/comments"), json!({"body": "c"})).await;
+    let blob = w.ok("POST", &format!("{r}/git/blobs"), json!({"content": "x", "encoding": "utf-8"})).await;
+    let tree = w.ok("POST", &format!("{r}/git/trees"), json!({"base_tree": sha, "tree": [{"path": "d/e", "mode": "100644", "type": "blob", "sha": blob["sha"]}]})).await;
+    let commit = w.ok("POST", &format!("{r}/git/commits"), json!({"message": "m", "tree": tree["sha"], "parents": [sha]})).await;
+    w.ok("POST", &format!("{r}/git/refs"), json!({"ref": "refs/heads/new", "sha": commit["sha"]})).await;
+    w.ok("PATCH", &format!("{r}/git/refs/heads/new"), json!({"sha": sha, "force": true})).await;
+    w.ok("POST", &format!("{r}/statuses/{sha}"), json!({"state": "pending", "context": "infra"})).await;
+    let check = w.ok("POST", &format!("{r}/check-runs"), json!({"name": "plan", "head_sha": sha, "status": "in_progress"})).await;
+    let output = json!({"conclusion": "failure", "output": {"title": "t", "summary": "s", "annotations": [{"path": "a", "start_line": 1, "end_line": 1, "annotation_level": "failure", "message": "m"}]}});
+    w.ok("PATCH", &format!("{r}/check-runs/{}", check["id"]), output).await;
+    let me = w.ok("GET", "/user", Value::Null).await["id"].clone();
+    w.ok("PUT", &format!("{r}/environments/staging-apply"), json!({"reviewers": [{"type": "User", "id": me}], "wait_timer": 5, "deployment_branch_policy": {"protected_branches": true, "custom_branch_policies": false}})).await;
+    w.ok("POST", &format!("{r}/actions/variables"), json!({"name": "FOO", "value": "1"})).await;
+    w.ok("POST", &format!("{r}/environments/staging-apply/variables"), json!({"name": "FOO", "value": "1"})).await;
+    w.ok("POST", "/_local/secrets", json!({"repo": "acme/shop", "name": "S", "value": "1"})).await;
+    w.ok("POST", &format!("{r}/dispatches"), json!({"event_type": "tenantry-request", "client_payload": {"a": 1}})).await;
+    let run = w.ok("GET", &format!("{r}/actions/runs"), Value::Null).await["workflow_runs"][0]["id"].as_u64().unwrap();
+    runner::job::request(w.hub.inner(), run, "staging-apply");
+    let pending = w.ok("GET", &format!("{r}/actions/runs/{run}/pending_deployments"), Value::Null).await;
+    w.ok("POST", &format!("{r}/actions/runs/{run}/pending_deployments"), json!({"environment_ids": [pending[0]["environment"]["id"]], "state": "approved", "comment": ""})).await;
+    let set = w.ok("POST", &format!("{r}/rulesets"), json!({"name": "n", "enforcement": "active", "conditions": {"ref_name": {"include": ["~DEFAULT_BRANCH"], "exclude": []}}, "rules": [{"type": "deletion"}]})).await;
+    for path in [
+        "", "/branches", "/branches/main", "/commits", "/commits/main", "/compare/main...b", "/git/ref/heads/main", "/git/trees/main?recursive=1",
+        "/contents", "/contents/README.md", "/pulls", "/pulls/1", "/pulls/1/files", "/pulls/1/commits", "/issues/1/comments", "/commits/b/pulls",
+        "/environments", "/environments/staging-apply", "/environments/staging-apply/variables", "/environments/staging-apply/secrets",
+        "/actions/variables", "/actions/variables/FOO", "/actions/secrets", "/actions/secrets/S", "/actions/workflows", "/actions/workflows/w.yml/runs",
+        "/rulesets", "/rules/branches/main", "/forks", "/collaborators/acme/permission",
+    ] {
+        w.ok("GET", &format!("{r}{path}"), Value::Null).await;
+    }
+    for path in [format!("/git/blobs/{}", blob["sha"].as_str().unwrap()), format!("/git/commits/{sha}"), format!("/commits/{sha}/status"), format!("/commits/{sha}/statuses"),
+        format!("/commits/{sha}/check-runs"), format!("/check-runs/{}", check["id"]), format!("/check-runs/{}/annotations", check["id"]), format!("/actions/runs/{run}"),
+        format!("/actions/runs/{run}/jobs"), format!("/actions/runs/{run}/approvals"), format!("/rulesets/{}", set["id"])] {
+        w.ok("GET", &format!("{r}{path}"), Value::Null).await;
+    }
+    for path in ["/rate_limit", "/user/repos", "/users/acme", "/orgs/corp/repos"] {
+        w.ok("GET", path, Value::Null).await;
+    }
+    w.ok("PUT", &format!("{r}/pulls/1/merge"), json!({"merge_method": "squash"})).await;
+    w.ok("POST", &format!("{r}/actions/runs/{run}/cancel"), Value::Null).await;
 }
