@@ -120,6 +120,11 @@ impl Server {
         self.inner.state()
     }
 
+    /// What runners share with the server.
+    pub fn inner(&self) -> &Arc<Inner> {
+        &self.inner
+    }
+
     /// A request without a socket, as the admin; returns status and body.
     pub async fn call(&self, method: &str, path: &str, body: Value) -> (u16, Value) {
         self.call_as(&self.token.clone(), method, path, body).await

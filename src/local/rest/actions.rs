@@ -218,5 +218,8 @@ pub fn decide(s: &mut State, run: u64, approval: Approval) {
     if let Some(r) = s.runs.get_mut(&run) {
         r.pending.retain(|p| !approval.environments.contains(&p.0));
         r.approvals.push(approval);
+        if r.pending.is_empty() && r.status == "waiting" {
+            r.status = "in_progress";
+        }
     }
 }

@@ -23,7 +23,9 @@ pub fn status(inner: &Inner, run: u64, status: &'static str) {
 /// Marks a job as running.
 pub fn begin(inner: &Inner, run: u64, key: &str) {
     edit(&mut inner.state(), run, |r, now| {
-        r.status = "in_progress";
+        if r.pending.is_empty() {
+            r.status = "in_progress";
+        }
         for j in r.jobs.iter_mut().filter(|j| j.key == key && j.status != "in_progress") {
             j.status = "in_progress";
             j.started = now;
