@@ -20,7 +20,8 @@ impl Env {
     /// Reads the process's environment.
     #[allow(clippy::disallowed_methods)]
     pub fn read() -> Self {
-        Self(std::env::vars_os().filter_map(|(k, v)| Some((k.into_string().ok()?, v))).collect())
+        // A secret that is not set reaches an action's step as an empty text: that is unset.
+        Self(std::env::vars_os().filter(|(_, v)| !v.is_empty()).filter_map(|(k, v)| Some((k.into_string().ok()?, v))).collect())
     }
 
     /// A variable that is set, not empty, and UTF-8.
