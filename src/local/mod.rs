@@ -20,6 +20,7 @@ pub mod record;
 pub mod rest;
 pub mod runner;
 pub mod server;
+pub mod stage;
 pub mod state;
 pub mod views;
 pub mod workflow;
