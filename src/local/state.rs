@@ -86,7 +86,12 @@ impl State {
         }
         let ok = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if login.is_empty() || login.len() > 39 || !login.chars().all(ok) {
-            return Err(Reply::invalid("User", "login", "invalid", "login is invalid"));
+            return Err(Reply::invalid(
+                "User",
+                "login",
+                "invalid",
+                "login is invalid",
+            ));
         }
         let id = self.id();
         self.insert_account(id, login, kind);
@@ -145,8 +150,7 @@ impl State {
         self.repos
             .values()
             .find(|r| {
-                r.name.eq_ignore_ascii_case(name)
-                    && self.login(r.owner).eq_ignore_ascii_case(owner)
+                r.name.eq_ignore_ascii_case(name) && self.login(r.owner).eq_ignore_ascii_case(owner)
             })
             .map(|r| r.id)
     }
@@ -171,9 +175,23 @@ impl State {
             .accounts
             .get(&repo.owner)
             .and_then(|o| o.members.get(&user))
-            .map_or(Level::None, |role| if role == "admin" { Level::Admin } else { Level::Read });
-        let direct = repo.collaborators.get(&user).copied().unwrap_or(Level::None);
-        let public = if repo.private { Level::None } else { Level::Read };
+            .map_or(Level::None, |role| {
+                if role == "admin" {
+                    Level::Admin
+                } else {
+                    Level::Read
+                }
+            });
+        let direct = repo
+            .collaborators
+            .get(&user)
+            .copied()
+            .unwrap_or(Level::None);
+        let public = if repo.private {
+            Level::None
+        } else {
+            Level::Read
+        };
         member.max(direct).max(public)
     }
 
@@ -181,10 +199,18 @@ impl State {
     pub fn level(&self, token: &Token, repo: &Repo, permission: &str) -> Level {
         let granted = |p: &Permissions| {
             let stated = p.get(permission).copied().unwrap_or(Level::None);
-            let implied = if permission == "metadata" { Level::Read } else { Level::None };
+            let implied = if permission == "metadata" {
+                Level::Read
+            } else {
+                Level::None
+            };
             stated.max(implied)
         };
-        let public = if repo.private { Level::None } else { Level::Read };
+        let public = if repo.private {
+            Level::None
+        } else {
+            Level::Read
+        };
         let role = self.role(token.user, repo);
         let level = match &token.grant {
             Grant::Admin => Level::Admin,
@@ -198,7 +224,11 @@ impl State {
                 });
                 p.map_or(Level::None, granted)
             }
-            Grant::Run { repo: own, permissions, .. } if *own == repo.id => granted(permissions),
+            Grant::Run {
+                repo: own,
+                permissions,
+                ..
+            } if *own == repo.id => granted(permissions),
             Grant::Run { .. } => Level::None,
         };
         level.max(public)
