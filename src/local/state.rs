@@ -206,7 +206,18 @@ impl State {
             };
             stated.max(implied)
         };
-        let public = if repo.private {
+        // What anybody may read of a public repository; settings are not among it.
+        let open = [
+            "metadata",
+            "contents",
+            "issues",
+            "pull_requests",
+            "statuses",
+            "checks",
+            "actions",
+            "deployments",
+        ];
+        let public = if repo.private || !open.contains(&permission) {
             Level::None
         } else {
             Level::Read
@@ -216,6 +227,7 @@ impl State {
             Grant::Admin => Level::Admin,
             // Anybody who can read may comment; everything else follows the role.
             Grant::Classic if role == Level::Read && permission == "issues" => Level::Write,
+            Grant::Classic if role == Level::Read && permission == "administration" => Level::None,
             Grant::Classic => role,
             Grant::Fine(map) => {
                 let p = map.get(&repo.id).or_else(|| {

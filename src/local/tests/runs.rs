@@ -160,3 +160,90 @@ async fn act_runs_the_real_workflow_file() {
     assert_eq!(runs.as_array().unwrap().len(), 3);
     w.hub.stop().await;
 }
+
+#[tokio::test]
+async fn act_waits_at_a_protected_environment_as_long_as_the_step_does() {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let Some(act) = std::env::split_paths(&path)
+        .map(|d| d.join("act"))
+        .find(|p| p.is_file())
+    else {
+        eprintln!("SKIPPED: no act on the PATH");
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let action = dir.path().join("tool/actions/x");
+    std::fs::create_dir_all(&action).unwrap();
+    let yaml = "name: x\ndescription: x\noutputs:\n  m: {description: m, value: \"${{ steps.q.outputs.m }}\"}\nruns:\n  using: composite\n  steps:\n    - id: q\n      shell: bash\n      run: echo 'm={\"include\":[{\"stack\":\"a\"},{\"stack\":\"b\"}]}' >> \"$GITHUB_OUTPUT\"\n";
+    std::fs::write(action.join("action.yml"), yaml).unwrap();
+    let local = format!("acme/tool@v1={}", dir.path().join("tool").display());
+    let go = dir.path().join("go");
+    let runner = RunnerSettings {
+        kind: RunnerKind::Act,
+        act,
+        local_repositories: vec![local],
+        ..RunnerSettings::hold(PATH)
+    };
+    let settings = Settings {
+        dir: dir.path().join("hub"),
+        port: 0,
+        record: None,
+        runner,
+        admin_token: None,
+        clock: Clock::real(),
+    };
+    let w = World {
+        hub: Server::start(settings).await.unwrap(),
+        _dir: dir,
+    };
+    let flow = format!(
+        "name: t\non:\n  repository_dispatch:\n    types: [go]\njobs:\n  a:\n    runs-on: ubuntu-latest\n    outputs: {{m: \"${{{{ steps.s.outputs.m }}}}\"}}\n    steps:\n      - id: s\n        uses: acme/tool/actions/x@v1\n  b:\n    needs: a\n    runs-on: ubuntu-latest\n    environment: staging-apply\n    strategy:\n      matrix: ${{{{ fromJSON(needs.a.outputs.m) }}}}\n    steps:\n      - env: {{K: \"${{{{ secrets.KEY }}}}\", S: \"${{{{ matrix.stack }}}}\"}}\n        run: until [ -e {} ]; do sleep 0.05; done; echo \"stack=$S length=${{#K}}\"\n",
+        go.display()
+    );
+    w.ok("POST", "/_local/users", json!({"login": "rev"})).await;
+    w.ok(
+        "POST",
+        "/_local/repos",
+        json!({"repo": "prov/manager", "files": {".github/workflows/w.yml": flow}}),
+    )
+    .await;
+    let me = w.ok("GET", "/user", Value::Null).await["id"].clone();
+    w.ok(
+        "PUT",
+        "/repos/prov/manager/environments/staging-apply",
+        json!({"reviewers": [{"type": "User", "id": me}]}),
+    )
+    .await;
+    w.ok("POST", "/_local/secrets", json!({"repo": "prov/manager", "environment": "staging-apply", "name": "KEY", "value": "12345"})).await;
+    w.ok(
+        "POST",
+        "/repos/prov/manager/dispatches",
+        json!({"event_type": "go"}),
+    )
+    .await;
+    w.hub.idle().await;
+    let run = w.ok("GET", "/_local/runs", Value::Null).await[0].clone();
+    assert_eq!(
+        (run["status"].as_str(), run["waiting"][0].as_str()),
+        (Some("waiting"), Some("staging-apply")),
+        "{run}"
+    );
+    w.ok(
+        "POST",
+        &format!("/_local/runs/{}/approve", run["id"]),
+        json!({"user": "rev"}),
+    )
+    .await;
+    std::fs::write(&go, "").unwrap();
+    w.hub.idle().await;
+    let run = w
+        .ok("GET", &format!("/_local/runs/{}", run["id"]), Value::Null)
+        .await;
+    assert_eq!(run["conclusion"], "success", "{run}");
+    let log = run["log"].as_str().unwrap();
+    assert!(
+        log.contains("stack=a length=5") && log.contains("stack=b length=5"),
+        "{log}"
+    );
+    w.hub.stop().await;
+}
