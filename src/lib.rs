@@ -5,16 +5,20 @@
 //!
 //! 1. [`cli`]: arguments and environment in, text and exit codes out
 //! 2. [`local`]: a stateful GitHub on loopback, and the demo that runs on it
-//! 3. [`delivery`]: the steps of the loop, in terms of ports
+//! 3. [`delivery`], [`registry`]: the steps of the loop, and how customers begin
 //! 4. [`report`]: what can be said, and its renderings
 //! 5. [`github`], [`store`], [`engine`]: adapters
 //! 6. [`estate`]: pure; customers, products, layers, schema, policy, stacks
+//! 7. [`clock`] and [`digest`]: what every room may use
 
 pub mod cli;
+pub mod clock;
 pub mod delivery;
+pub mod digest;
 pub mod engine;
 pub mod estate;
 pub mod github;
 pub mod local;
+pub mod registry;
 pub mod report;
 pub mod store;

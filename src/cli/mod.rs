@@ -1,7 +1,78 @@
-//! Arguments and environment in, text and exit codes out.
+//! Arguments and environment in, text and exit codes out. The only room that reads the
+//! environment, prints, or picks exit codes.
+//!
+//! `args -> settings -> command`: clap types and environment variables end in each command's
+//! `run`; what lies below gets values.
+
+mod args;
+pub mod commands;
+pub mod env;
+mod error;
+pub mod folder;
+pub mod print;
+pub mod step;
+
+pub use args::Cli;
+use clap::Parser;
+pub use error::{CliError, Exit};
 use std::process::ExitCode;
 
 /// Runs the command line and returns the exit code.
 pub fn main() -> ExitCode {
-    ExitCode::SUCCESS
+    std::panic::set_hook(Box::new(|info| {
+        let place = info.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
+        print::stderr(&format!("tenantry: internal error{place}; please report it with the command that you ran\n"));
+    }));
+    match std::panic::catch_unwind(run) {
+        Ok(exit) => exit.into(),
+        Err(_) => Exit::Internal.into(),
+    }
+}
+
+fn run() -> Exit {
+    let env = env::Env::read();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let usage = error.use_stderr();
+            print::clap(&error);
+            return if usage { Exit::Usage } else { Exit::Done };
+        }
+    };
+    print::logging(&env, cli.verbose);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            print::stderr(&format!("tenantry: cannot start: {error}\n"));
+            return Exit::Internal;
+        }
+    };
+    let printer = print::Printer::new(cli.format, &env);
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = commands::run(cli.command, &env, &printer) => done,
+            // Dropping the command stops its children; nothing half-written stays behind.
+            () = interrupted() => Err(CliError::interrupted()),
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(5));
+    match done {
+        Ok(exit) => exit,
+        Err(error) => {
+            printer.error(&error);
+            error.exit()
+        }
+    }
+}
+
+/// Ends when Ctrl-C is pressed or the runner stops the job.
+async fn interrupted() {
+    let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        Ok(term) => term,
+        Err(_) => return std::future::pending().await,
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = term.recv() => {}
+    }
 }

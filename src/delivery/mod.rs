@@ -1,1 +1,26 @@
-//! The steps of the loop, in terms of ports.
+//! The loop: hint, request, plan, gate, apply, report, and the sweep that makes up for whatever
+//! was lost on the way.
+//!
+//! Every step reads what matters back from GitHub and the store. A step that cannot verify
+//! something refuses it, with what to do.
+
+pub mod apply;
+pub mod bundle;
+pub mod error;
+pub mod gate;
+pub mod gitops;
+pub mod hint;
+pub mod identity;
+pub mod intake;
+pub mod manager;
+pub mod open;
+pub mod plan;
+pub mod publish;
+pub mod reconcile;
+pub mod records;
+pub mod ruleset;
+pub mod source;
+pub mod trigger;
+
+pub use error::{DeliveryError, Refusal};
+pub use manager::{Manager, RunInfo};

@@ -1,1 +1,12 @@
-//! What turns values into change.
+//! What turns a stack's values into change, and how that change is read.
+//!
+//! - [`terraform`] runs OpenTofu or Terraform in a folder of its own with a scrubbed environment
+//! - [`argocd`] renders values and an Application; the caller moves the bytes
+//! - [`change`] is the one model of a plan, with sensitive values already gone
+
+pub mod argocd;
+pub mod change;
+pub mod emit;
+pub mod module;
+pub mod plan_json;
+pub mod terraform;

@@ -1,1 +1,24 @@
-//! Pure: customers, products, layers, schema, policy, stacks.
+//! Pure: customers, products, layers, provenance, schema, policy, stacks.
+//!
+//! Everything here is a function of bytes that somebody else read. No async, no I/O,
+//! no clock and no environment may enter this room.
+
+pub mod expression;
+pub mod files;
+pub mod fields;
+pub mod finding;
+pub mod ids;
+pub mod layers;
+pub mod model;
+pub mod policy;
+pub mod resolve;
+pub mod schema;
+pub mod settings;
+pub mod suggest;
+pub mod value;
+pub mod yaml;
+
+pub use files::Files;
+pub use finding::{Finding, Findings, Level, Place};
+pub use ids::{CustomerId, EnvironmentId, ProductId, RepoSlug, RequestId, Sha, StackId};
+pub use model::Estate;

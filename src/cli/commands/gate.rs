@@ -1,0 +1,47 @@
+//! `tenantry gate`: may this plan be applied?
+
+use crate::cli::env::Env;
+use crate::cli::error::{CliError, Exit};
+use crate::cli::print::Printer;
+use crate::cli::step::{self, StackArgs};
+use crate::delivery::gate::{Decision, gate};
+use serde_json::json;
+use std::time::Duration;
+
+/// Flags.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:\n  tenantry gate --request acme/push-<commit> --stack acme/web/production --wait")]
+pub struct Args {
+    #[command(flatten)]
+    stack: StackArgs,
+    /// Wait for the approval, where the runner does not hold the job back itself.
+    #[arg(long, env = "TENANTRY_WAIT", hide_env = true, num_args = 0..=1, default_missing_value = "true", default_value = "false", value_parser = flag)]
+    wait: bool,
+    /// Longest wait, in minutes.
+    #[arg(long, default_value_t = 120)]
+    wait_minutes: u64,
+}
+
+/// An action's input is `true`, `false` or not set at all.
+fn flag(text: &str) -> Result<bool, String> {
+    match text {
+        "true" => Ok(true),
+        "false" | "" => Ok(false),
+        other => Err(format!("`{}` is neither true nor false", crate::estate::ids::shown(other))),
+    }
+}
+
+/// Runs it.
+pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
+    let manager = step::manager(&args.stack.step, env)?;
+    let patience = args.wait.then(|| Duration::from_secs(args.wait_minutes * 60));
+    match gate(&manager, &args.stack.request, &args.stack.stack, patience).await? {
+        Decision::Open(approved) => {
+            let who = approved.approved_by().map_or_else(|| "no approval needed".to_owned(), |w| format!("approved by {w}"));
+            let json = json!({"version": 1, "stack": args.stack.stack, "decision": "open", "digest": approved.digest(), "approved_by": approved.approved_by()});
+            printer.result(&json, &format!("{}: {who} (plan {})", args.stack.stack, approved.digest().short()));
+            Ok(Exit::Done)
+        }
+        Decision::Waiting { reason } => Err(CliError::failed(format!("{}: {reason}", args.stack.stack)).hint("approve it in the manager's run, or pass --wait")),
+    }
+}

@@ -1,0 +1,175 @@
+//! `tenantry init`: write a manager or a customer repository.
+
+use crate::cli::env::Env;
+use crate::cli::error::{CliError, Exit};
+use crate::cli::folder;
+use crate::cli::print::Printer;
+use crate::cli::step;
+use crate::estate::{EnvironmentId, RepoSlug, Sha};
+use crate::registry::scaffold::{Actions, CustomerPlan, File, ManagerPlan, customer, manager};
+use crate::store::seal::SealIdentity;
+use serde_json::json;
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+/// Flags.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum What {
+    /// A manager repository: settings, an example product, policies, workflows.
+    #[command(after_help = "Example:\n  tenantry init manager infra-manager --repository acme-ops/infra-manager --bucket acme-ops-state")]
+    Manager(ManagerArgs),
+    /// What a customer needs: infra/variables.yml and the trigger workflow.
+    #[command(after_help = "Example:\n  tenantry init customer ../shop --project shop")]
+    Customer(CustomerArgs),
+}
+
+#[derive(Debug, clap::Args)]
+struct Common {
+    /// The folder to write into.
+    dir: PathBuf,
+    /// Environments in the order in which changes are promoted.
+    #[arg(long, value_delimiter = ',', default_values = ["staging", "production"])]
+    environments: Vec<EnvironmentId>,
+    /// Commit of tenantry's actions that the workflows use; asked of GitHub when absent.
+    #[arg(long, env = "TENANTRY_ACTIONS_REF", hide_env = true, value_name = "COMMIT")]
+    actions_ref: Option<Sha>,
+    /// Repository of tenantry's actions.
+    #[arg(long, default_value = "tenantry/tenantry", value_name = "OWNER/NAME")]
+    actions_repository: RepoSlug,
+    /// Only list the files.
+    #[arg(long)]
+    dry_run: bool,
+}
+
+#[derive(Debug, clap::Args)]
+struct ManagerArgs {
+    #[command(flatten)]
+    common: Common,
+    /// The manager repository on GitHub.
+    #[arg(long, value_name = "OWNER/NAME", default_value = "my-org/infra-manager")]
+    repository: RepoSlug,
+    /// Bucket for plans, requests and Terraform state.
+    #[arg(long, default_value = "my-org-infra-state", value_parser = bucket)]
+    bucket: String,
+    /// Its region.
+    #[arg(long, default_value = "eu-west-1", value_parser = bucket)]
+    region: String,
+}
+
+#[derive(Debug, clap::Args)]
+struct CustomerArgs {
+    #[command(flatten)]
+    common: Common,
+    /// Name of the project; the folder's name when absent.
+    #[arg(long)]
+    project: Option<String>,
+    /// The default branch.
+    #[arg(long, default_value = "main", value_parser = branch)]
+    branch: String,
+}
+
+fn bucket(text: &str) -> Result<String, String> {
+    let ok = (3..=63).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'));
+    if ok { Ok(text.to_owned()) } else { Err("3 to 63 of a-z, 0-9, `-` and `.`".into()) }
+}
+
+fn branch(text: &str) -> Result<String, String> {
+    let ok = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/'));
+    if ok { Ok(text.to_owned()) } else { Err("letters, digits, `-`, `_`, `.` and `/`".into()) }
+}
+
+/// Runs it.
+pub async fn run(args: Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
+    match args.what {
+        What::Manager(args) => new_manager(&args, env, printer).await,
+        What::Customer(args) => new_customer(&args, env, printer).await,
+    }
+}
+
+async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
+    let identity = SealIdentity::generate();
+    let files = manager(&ManagerPlan {
+        manager: args.repository.clone(),
+        environments: args.common.environments.clone(),
+        bucket: args.bucket.clone(),
+        region: args.region.clone(),
+        recipient: identity.recipient(),
+        actions: actions(&args.common, env).await?,
+    })?;
+    let secret = beside(&args.common.dir);
+    if secret.exists() && !args.common.dry_run {
+        return Err(CliError::failed(format!("`{}` is there already; nothing was written", secret.display())).hint("it opens plans of an earlier manager; move it away first"));
+    }
+    write(&args.common, &files, printer)?;
+    if args.common.dry_run {
+        return Ok(Exit::Done);
+    }
+    // Outside of the repository and for its owner only: whoever has it can open sealed plans.
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret)?;
+    file.write_all(format!("{}\n", identity.expose()).as_bytes())?;
+    file.sync_all()?;
+    printer.progress(&format!(
+        "\nThe key that opens sealed plans is in {} (mode 0600). Put it into the secret\nTENANTRY_SEAL_IDENTITY of each `…-apply` environment, then delete the file.\nNext: read {}/README.md, then `tenantry validate --estate {}`.",
+        secret.display(),
+        args.common.dir.display(),
+        args.common.dir.display()
+    ));
+    Ok(Exit::Done)
+}
+
+async fn new_customer(args: &CustomerArgs, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
+    let folder = args.common.dir.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let project = args.project.clone().unwrap_or(folder);
+    let ok = project.len() <= 31 && project.starts_with(|c: char| c.is_ascii_lowercase()) && project.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') && project.len() > 1;
+    if !ok {
+        return Err(CliError::usage(format!("`{}` is not a project name", crate::estate::ids::shown(&project))).hint("name one with --project: 2 to 31 of a-z, 0-9 and `-`, a letter first"));
+    }
+    let files = customer(&CustomerPlan { project, environments: args.common.environments.clone(), branch: args.branch.clone(), actions: actions(&args.common, env).await? })?;
+    write(&args.common, &files, printer)?;
+    Ok(Exit::Done)
+}
+
+/// The commit that the workflows pin. A tag can be moved, so the commit behind it is asked for.
+async fn actions(common: &Common, env: &Env) -> Result<Actions, CliError> {
+    let version = env!("CARGO_PKG_VERSION");
+    let actions_ref = match &common.actions_ref {
+        Some(sha) => sha.clone(),
+        None => {
+            let client = step::client(&step::api_url(env, None), env.get("GITHUB_TOKEN"))?;
+            client.tag_commit(&common.actions_repository, &format!("v{version}")).await.map_err(|e| {
+                CliError::failed(format!("the commit of `{}` v{version} cannot be found: {e}", common.actions_repository))
+                    .hint("name the commit of tenantry's actions with --actions-ref; it stands on the release page")
+            })?
+        }
+    };
+    Ok(Actions { actions_repository: common.actions_repository.clone(), actions_ref, actions_version: version.into() })
+}
+
+fn beside(dir: &Path) -> PathBuf {
+    let mut name = dir.file_name().map(std::ffi::OsStr::to_os_string).unwrap_or_default();
+    name.push(".seal-identity");
+    dir.with_file_name(name)
+}
+
+/// Writes all files or none: what is there already is never overwritten.
+fn write(common: &Common, files: &[File], printer: &Printer) -> Result<(), CliError> {
+    if let Some((path, _)) = files.iter().find(|(p, _)| common.dir.join(p).exists()) {
+        return Err(CliError::failed(format!("`{}` is there already; nothing was written", common.dir.join(path).display())).hint("name another folder, or move the file away"));
+    }
+    if !common.dry_run {
+        for (path, text) in files {
+            folder::write(&common.dir.join(path), text.as_bytes())?;
+        }
+    }
+    let list: Vec<&str> = files.iter().map(|(p, _)| p.as_str()).collect();
+    let text = list.iter().map(|p| format!("{}\n", common.dir.join(p).display())).collect::<String>();
+    printer.result(&json!({"version": 1, "dir": common.dir, "files": list, "written": !common.dry_run}), &text);
+    Ok(())
+}

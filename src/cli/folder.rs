@@ -1,0 +1,73 @@
+//! Reading an estate from a folder, and writing files so that a crash leaves the old or the new.
+
+use super::error::CliError;
+use crate::estate::Files;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+/// Largest single file of an estate that is read, in bytes. Others are not ours to look into.
+const MAX_FILE: u64 = 4 << 20;
+const PARTS: [&str; 4] = ["customers", "products", "policies", "shared"];
+
+/// Reads the parts of an estate that tenantry knows. Symbolic links are refused.
+pub fn read(root: &Path) -> Result<Files, CliError> {
+    if !root.is_dir() {
+        return Err(CliError::usage(format!("`{}` is not a folder", root.display())).hint("name the manager repository with --estate DIR"));
+    }
+    let mut files = Files::new();
+    let settings = root.join("tenantry.yml");
+    if settings.is_file() {
+        files.insert("tenantry.yml", fs::read(&settings)?);
+    }
+    for part in PARTS {
+        let path = root.join(part);
+        if path.is_dir() {
+            walk(&path, part, &mut files)?;
+        }
+    }
+    if files.is_empty() {
+        return Err(CliError::usage(format!("`{}` holds no estate: no tenantry.yml, customers/ or products/", root.display()))
+            .hint("name the manager repository with --estate DIR, or write one with `tenantry init manager DIR`"));
+    }
+    Ok(files)
+}
+
+fn walk(path: &Path, name: &str, files: &mut Files) -> Result<(), CliError> {
+    let mut entries: Vec<_> = fs::read_dir(path)?.collect::<Result<_, _>>()?;
+    entries.sort_by_key(fs::DirEntry::file_name);
+    for entry in entries {
+        let file_name = entry.file_name();
+        let Some(file_name) = file_name.to_str() else {
+            return Err(CliError::failed(format!("a file name under `{name}` is not UTF-8; rename it")));
+        };
+        let below = format!("{name}/{file_name}");
+        let kind = entry.file_type()?;
+        if kind.is_symlink() {
+            return Err(CliError::failed(format!("`{below}` is a symbolic link; an estate may hold regular files only")));
+        }
+        if kind.is_dir() {
+            if file_name != ".terraform" && file_name != ".git" {
+                walk(&entry.path(), &below, files)?;
+            }
+        } else if entry.metadata()?.len() <= MAX_FILE {
+            files.insert(below, fs::read(entry.path())?);
+        } else {
+            return Err(CliError::failed(format!("`{below}` is larger than {MAX_FILE} bytes; keep large files out of the estate")));
+        }
+    }
+    Ok(())
+}
+
+/// Writes one file: beside its place, synced, then moved there.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
+    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(parent)?;
+    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let beside = parent.join(format!(".{name}.{}.tmp", std::process::id()));
+    let mut file = fs::File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    Ok(())
+}

@@ -1,0 +1,160 @@
+//! Standard output is data, standard error is logs and progress.
+
+use super::env::Env;
+use super::error::CliError;
+use crate::estate::Finding;
+use crate::report::escape::terminal;
+use crate::report::runner;
+use crate::store::seal::random_hex;
+use serde::Serialize;
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// For people.
+    Text,
+    /// JSON, `"version": 1`.
+    Json,
+    /// Workflow commands, where a result is about files.
+    Github,
+}
+
+/// Where a command prints.
+#[derive(Debug)]
+pub struct Printer {
+    /// The format asked for.
+    pub format: Format,
+    in_actions: bool,
+    output: Option<PathBuf>,
+    summary: Option<PathBuf>,
+    colour: bool,
+}
+
+/// Writes to standard error; that this fails can be told to nobody.
+pub fn stderr(text: &str) {
+    let _ = std::io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Prints clap's own message to the stream where it belongs.
+pub fn clap(error: &clap::Error) {
+    let _ = error.print();
+}
+
+/// Sets up logging to standard error.
+pub fn logging(env: &Env, verbose: u8) {
+    let level = match verbose {
+        0 => "tenantry=warn",
+        1 => "tenantry=info",
+        _ => "tenantry=debug",
+    };
+    let filter = env.get("TENANTRY_LOG").unwrap_or(level);
+    let colour = std::io::stderr().is_terminal() && env.get("NO_COLOR").is_none();
+    let _ = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(colour)
+        .with_target(false)
+        .without_time()
+        .try_init();
+}
+
+impl Printer {
+    /// A printer for this process.
+    pub fn new(format: Format, env: &Env) -> Self {
+        Self {
+            format,
+            in_actions: env.in_actions(),
+            output: env.get("GITHUB_OUTPUT").map(PathBuf::from),
+            summary: env.get("GITHUB_STEP_SUMMARY").map(PathBuf::from),
+            colour: std::io::stdout().is_terminal() && env.get("NO_COLOR").is_none(),
+        }
+    }
+
+    /// Whether standard output may be coloured.
+    pub fn colour(&self) -> bool {
+        self.colour
+    }
+
+    /// Writes data. A closed pipe ends the output, not the program.
+    pub fn data(&self, text: &str) {
+        let mut out = std::io::stdout().lock();
+        let _ = out.write_all(text.as_bytes());
+        if !text.ends_with('\n') {
+            let _ = out.write_all(b"\n");
+        }
+        let _ = out.flush();
+    }
+
+    /// A result: as JSON if asked for, as `text` otherwise. In a runner's log, text may hold
+    /// foreign words, so commands are switched off around it.
+    pub fn result(&self, json: &impl Serialize, text: &str) {
+        match self.format {
+            Format::Json => self.data(&serde_json::to_string_pretty(json).unwrap_or_default()),
+            _ if self.in_actions => self.data(&runner::foreign(text, &random_hex())),
+            _ => self.data(&terminal(text)),
+        }
+    }
+
+    /// Findings, grouped by file, in the format asked for.
+    pub fn findings(&self, findings: &[Finding]) {
+        match self.format {
+            Format::Json => self.data(&serde_json::to_string_pretty(&serde_json::json!({"version": 1, "findings": findings})).unwrap_or_default()),
+            Format::Github => findings.iter().for_each(|f| self.data(&runner::annotation(f))),
+            Format::Text => {
+                let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
+                self.result(&(), &lines.join("\n"));
+            }
+        }
+    }
+
+    /// Annotations in a runner, nothing elsewhere.
+    pub fn annotate(&self, findings: &[Finding]) {
+        if self.in_actions && self.format != Format::Json {
+            findings.iter().for_each(|f| self.data(&runner::annotation(f)));
+        }
+    }
+
+    /// Progress, on standard error.
+    pub fn progress(&self, text: &str) {
+        stderr(&format!("{}\n", terminal(text)));
+    }
+
+    /// An error, on standard error, and as an annotation in a runner.
+    pub fn error(&self, error: &CliError) {
+        let text = error.text();
+        if self.in_actions {
+            let line = crate::report::escape::command_data(&terminal(&text));
+            stderr(&format!("::error title=tenantry::{line}\n"));
+        } else {
+            stderr(&format!("error: {}\n", terminal(&text)));
+        }
+    }
+
+    /// Step outputs, in a runner. Keys come from a fixed list of ours.
+    pub fn outputs(&self, pairs: &[(String, String)]) -> Result<(), CliError> {
+        let Some(path) = &self.output else { return Ok(()) };
+        let mut text = String::new();
+        for (key, value) in pairs {
+            match runner::output(key, value, &random_hex()) {
+                Some(entry) => text.push_str(&entry),
+                None => return Err(CliError::failed(format!("the output `{key}` cannot be written safely"))),
+            }
+        }
+        append(path, &text)
+    }
+
+    /// Adds to the step summary, in a runner.
+    pub fn summary(&self, markdown: &str) -> Result<(), CliError> {
+        match &self.summary {
+            Some(path) => append(path, &format!("{markdown}\n")),
+            None => Ok(()),
+        }
+    }
+}
+
+fn append(path: &PathBuf, text: &str) -> Result<(), CliError> {
+    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+    Ok(file.write_all(text.as_bytes())?)
+}

@@ -1,0 +1,54 @@
+//! What can go wrong in the loop: a refusal is an answer, an error means "could not find out".
+
+use crate::engine::plan_json::PlanJsonError;
+use crate::engine::terraform::TerraformError;
+use crate::estate::Findings;
+use crate::github::GithubError;
+use crate::store::StoreError;
+use crate::store::seal::SealError;
+
+/// Could not find out, or could not do.
+#[derive(Debug, thiserror::Error)]
+pub enum DeliveryError {
+    /// GitHub.
+    #[error(transparent)]
+    Github(#[from] GithubError),
+    /// The store.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Sealing.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The engine.
+    #[error(transparent)]
+    Terraform(#[from] TerraformError),
+    /// The plan.
+    #[error(transparent)]
+    Plan(#[from] PlanJsonError),
+    /// The estate or the customer's file.
+    #[error(transparent)]
+    Findings(#[from] Findings),
+    /// Something was refused.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// A setting is missing.
+    #[error("{0}")]
+    Setting(String),
+}
+
+/// Why something is not done, in words for the person who asked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Refusal {
+    /// A short word for programs, such as `identity-expired`.
+    pub code: &'static str,
+    /// The sentence.
+    pub reason: String,
+}
+
+impl Refusal {
+    /// A refusal.
+    pub fn new(code: &'static str, reason: impl Into<String>) -> Self {
+        Self { code, reason: reason.into() }
+    }
+}

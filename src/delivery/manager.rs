@@ -1,0 +1,58 @@
+//! Everything a step of the manager works with, put together by the command line.
+
+use super::error::DeliveryError;
+use super::records::RunRef;
+use crate::clock::Clock;
+use crate::digest::Digest;
+use crate::estate::ids::CustomerId;
+use crate::estate::resolve::Rules;
+use crate::estate::{Estate, RepoSlug};
+use crate::github::Client;
+use crate::github::model::User;
+use crate::store::Store;
+
+/// The manager's workflow run.
+#[derive(Debug, Clone)]
+pub struct RunInfo {
+    /// The run.
+    pub run: RunRef,
+    /// Who sent the event that started it.
+    pub sender: Option<User>,
+}
+
+/// A manager at work.
+pub struct Manager {
+    /// The manager repository.
+    pub repository: RepoSlug,
+    /// The estate.
+    pub estate: Estate,
+    /// Its schemas and policies.
+    pub rules: Rules,
+    /// Speaks for the manager's own workflow token.
+    pub own: Client,
+    /// Speaks for the token that may read customers' repositories and answer them.
+    pub source: Client,
+    /// The store.
+    pub store: Store,
+    /// The time.
+    pub clock: Clock,
+    /// This run.
+    pub run: RunInfo,
+}
+
+impl Manager {
+    /// Digest of everything that the estate contributes to one customer's stacks.
+    pub fn estate_digest(&self, customer: &CustomerId) -> Digest {
+        let mine = format!("customers/{customer}/");
+        Digest::of_parts(self.estate.files.iter().filter(|(path, _)| {
+            path.starts_with("products/") || path.starts_with("policies/") || *path == "tenantry.yml" || path.starts_with(&mine)
+        }))
+    }
+
+    /// The recipient that plans are sealed to.
+    pub fn recipient(&self) -> Result<&str, DeliveryError> {
+        self.estate.settings.seal_recipient.as_deref().ok_or_else(|| {
+            DeliveryError::Setting("no seal recipient is set; add `store.seal_recipient: age1…` to tenantry.yml (`tenantry init manager` makes the pair)".into())
+        })
+    }
+}

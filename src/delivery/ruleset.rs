@@ -1,0 +1,87 @@
+//! Direct dispatch: whoever may send a hint could also push, so a ruleset must forbid it.
+//!
+//! The right to call `POST /repos/{o}/{r}/dispatches` is contents:write on the manager.
+
+use super::error::{DeliveryError, Refusal};
+use super::manager::Manager;
+use crate::github::model::Ruleset;
+
+/// Checks that every branch and every tag is closed to everybody who is not let through
+/// explicitly. What GitHub does not tell this token comes back as a warning.
+pub async fn check(manager: &Manager) -> Result<Vec<String>, DeliveryError> {
+    let rulesets = manager.own.rulesets(&manager.repository).await?;
+    let sender = manager.run.sender.as_ref().map(|u| u.id);
+    let mut warnings = Vec::new();
+    for target in ["branch", "tag"] {
+        let Some(ruleset) = rulesets.iter().find(|r| closes(r, target)) else {
+            return Err(Refusal::new(
+                "ruleset",
+                format!(
+                    "hints arrive by direct dispatch, but no active ruleset of `{}` blocks creation, update and deletion of every {target}: whoever may send a hint could push. Add one for `~ALL` {target} references, or set `hints.mode: poll` in tenantry.yml",
+                    manager.repository
+                ),
+            )
+            .into());
+        };
+        match &ruleset.bypass_actors {
+            None => warnings.push(format!("who may bypass the ruleset `{}` is not shown to this token; check that no customer's identity is listed", crate::estate::ids::shown(&ruleset.name))),
+            Some(actors) => {
+                let through = actors.iter().any(|a| matches!(a.actor_type.as_str(), "RepositoryRole") && a.actor_id.is_some_and(|id| id <= 4) || a.actor_type == "User" && a.actor_id == sender);
+                if through {
+                    return Err(Refusal::new(
+                        "ruleset-bypass",
+                        format!("the ruleset `{}` lets the sender of this hint through; remove roles below admin and the sender from its bypass list", crate::estate::ids::shown(&ruleset.name)),
+                    )
+                    .into());
+                }
+            }
+        }
+    }
+    Ok(warnings)
+}
+
+/// Whether a ruleset closes every reference of `target`.
+fn closes(ruleset: &Ruleset, target: &str) -> bool {
+    let names = |pointer: &str| -> Vec<&str> {
+        let list = ruleset.conditions.as_ref().and_then(|c| c.pointer(pointer)).and_then(|v| v.as_array());
+        list.into_iter().flatten().filter_map(|v| v.as_str()).collect()
+    };
+    ruleset.enforcement == "active"
+        && ruleset.target.as_deref().unwrap_or("branch") == target
+        && names("/ref_name/include").contains(&"~ALL")
+        && names("/ref_name/exclude").is_empty()
+        && ["creation", "update", "deletion"].iter().all(|kind| ruleset.rules.iter().any(|r| r.kind == *kind))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ruleset(json: serde_json::Value) -> Ruleset {
+        match serde_json::from_value(json) {
+            Ok(r) => r,
+            Err(e) => panic!("{e}"),
+        }
+    }
+
+    #[test]
+    fn t1_only_a_ruleset_that_closes_everything_counts() {
+        let good = serde_json::json!({"name": "closed", "target": "branch", "enforcement": "active",
+            "conditions": {"ref_name": {"include": ["~ALL"], "exclude": []}},
+            "rules": [{"type": "creation"}, {"type": "update"}, {"type": "deletion"}]});
+        assert!(closes(&ruleset(good.clone()), "branch"));
+        assert!(!closes(&ruleset(good.clone()), "tag"));
+        for (pointer, value) in [
+            ("/enforcement", serde_json::json!("evaluate")),
+            ("/conditions/ref_name/include", serde_json::json!(["~DEFAULT_BRANCH"])),
+            ("/conditions/ref_name/exclude", serde_json::json!(["refs/heads/x"])),
+            ("/rules", serde_json::json!([{"type": "creation"}, {"type": "deletion"}])),
+        ] {
+            let mut bent = good.clone();
+            if let Some(at) = bent.pointer_mut(pointer) {
+                *at = value;
+            }
+            assert!(!closes(&ruleset(bent), "branch"), "{pointer}");
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Reading a customer's repository back: the only thing that is believed about it.
+
+use super::error::{DeliveryError, Refusal};
+use super::hint::Event;
+use super::manager::Manager;
+use super::records::RequestName;
+use crate::estate::ids::shown;
+use crate::estate::model::{Customer, Status};
+use crate::estate::resolve::ContractFile;
+use crate::estate::{Finding, Findings, Place, RepoSlug, Sha};
+use crate::github::GithubError;
+use crate::github::api::FileAt;
+use crate::github::model::User;
+
+/// A commit of a customer, verified.
+#[derive(Debug, Clone)]
+pub struct Verified {
+    /// The name that a request for it has.
+    pub name: RequestName,
+    /// The repository as it is called now.
+    pub repository: RepoSlug,
+    /// Its numeric id.
+    pub repository_id: u64,
+    /// Author, committer and opener.
+    pub authors: Vec<User>,
+    /// Whether one of them has no GitHub account.
+    pub unknown_author: bool,
+}
+
+/// Checks that `sha` is what `event` says: the head of the default branch, or of an open pull
+/// request of the same repository. `Err(Refused)` says which of it is not so.
+pub async fn verify(manager: &Manager, customer: &Customer, event: Event, sha: &Sha) -> Result<Verified, DeliveryError> {
+    let (Some(slug), Some(id)) = (&customer.repository, customer.repository_id) else {
+        return Err(Refusal::new("registry", format!("customer `{}` has no `repository` and `repository_id` in customers/{}/metadata.yaml", customer.id, customer.id)).into());
+    };
+    if customer.status == Status::Suspended {
+        return Err(Refusal::new("suspended", "this customer is suspended; ask your provider").into());
+    }
+    let repository = manager.source.repository(slug).await.map_err(|e| readable(e, slug))?;
+    if repository.id != id {
+        return Err(Refusal::new(
+            "repository-changed",
+            format!("`{slug}` is another repository now (id {} instead of {id}); the provider must check customers/{}/metadata.yaml", repository.id, customer.id),
+        )
+        .into());
+    }
+    let slug = RepoSlug::new(&repository.full_name).map_err(|e| Refusal::new("repository-changed", e.to_string()))?;
+    let mut people = Vec::new();
+    match event {
+        Event::Push => {
+            let head = manager.source.head(&slug, &repository.default_branch).await?;
+            if head != *sha {
+                return Err(Refusal::new("superseded", format!("commit {} is not the head of `{}` (that is {}); the newer commit has its own request", sha.short(), shown(&repository.default_branch), head.short())).into());
+            }
+            for pull in manager.source.pulls_of_commit(&slug, sha).await? {
+                people.extend(pull.user);
+                people.extend(pull.merged_by);
+            }
+        }
+        Event::PullRequest(number) => {
+            let pull = match manager.source.pull(&slug, number).await {
+                Err(e) if e.is_not_found() => return Err(Refusal::new("pull-request", format!("there is no pull request #{number} in `{slug}`")).into()),
+                other => other?,
+            };
+            if pull.head.repo.as_ref().map(|r| r.id) != Some(id) {
+                return Err(Refusal::new("fork", "pull requests from forks are not planned; push the branch to the repository itself").into());
+            }
+            if pull.base.repo.as_ref().map(|r| r.id) != Some(id) || pull.base.branch != repository.default_branch {
+                return Err(Refusal::new("pull-request", format!("pull request #{number} does not go into `{}`", shown(&repository.default_branch))).into());
+            }
+            if pull.state != "open" {
+                return Err(Refusal::new("pull-request", format!("pull request #{number} is not open")).into());
+            }
+            if pull.head.sha != sha.as_str() {
+                return Err(Refusal::new("superseded", format!("commit {} is not the head of pull request #{number}; the newer commit has its own request", sha.short())).into());
+            }
+            people.extend(pull.user);
+        }
+    }
+    let commit = manager.source.commit(&slug, sha).await?;
+    let unknown_author = commit.author.is_none() || commit.committer.is_none();
+    people.extend(commit.author);
+    people.extend(commit.committer);
+    people.sort_by_key(|u| u.id);
+    people.dedup_by_key(|u| u.id);
+    Ok(Verified {
+        name: RequestName { customer: customer.id.clone(), event, sha: sha.clone() },
+        repository: slug,
+        repository_id: id,
+        authors: people,
+        unknown_author,
+    })
+}
+
+fn readable(error: GithubError, slug: &RepoSlug) -> DeliveryError {
+    if error.is_not_found() {
+        return Refusal::new("repository-gone", format!("`{slug}` cannot be read; it was removed or renamed, or TENANTRY_SOURCE_TOKEN may not see it")).into();
+    }
+    error.into()
+}
+
+/// The customer's files at a commit, one for each distinct path of the subscriptions.
+pub async fn contract(manager: &Manager, customer: &Customer, slug: &RepoSlug, sha: &Sha) -> Result<Vec<ContractFile>, DeliveryError> {
+    let mut paths: Vec<&str> = customer.subscriptions.iter().filter(|s| s.enabled).map(|s| s.variables.as_str()).collect();
+    paths.sort_unstable();
+    paths.dedup();
+    let mut files = Vec::new();
+    let mut findings = Vec::new();
+    let mut refuse = |path: &str, message: String| findings.push(Finding::error(Place::file(path), "contract-file", message));
+    for path in paths {
+        match manager.source.file_at(slug, sha, path).await? {
+            FileAt::Regular { bytes, .. } => files.push(ContractFile { path: path.to_owned(), bytes }),
+            FileAt::Absent => refuse(path, "the file does not exist; add it".to_owned()),
+            FileAt::TooLarge(size) => refuse(path, format!("the file has {size} bytes, the limit is {}; split it or remove what is not needed", crate::estate::yaml::MAX_BYTES)),
+            FileAt::NotRegular(mode) => refuse(path, format!("the file must be a regular file (git mode 100644), this is mode {}; replace links and executables by the file itself", shown(&mode))),
+        }
+    }
+    if findings.is_empty() { Ok(files) } else { Err(Findings(findings).into()) }
+}

@@ -1,0 +1,118 @@
+//! Engine `argocd`: a stack is two files in a GitOps repository, its values and its Application.
+//!
+//! This file renders and compares; reading and committing is the caller's.
+
+use super::change::{Action, Attribute, Change, Changes};
+use super::emit::yaml;
+use crate::estate::StackId;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+
+/// One file as it should be, and what it stands on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileChange {
+    /// Path in the GitOps repository.
+    pub path: String,
+    /// The git blob that the plan saw there, if any.
+    pub base_blob: Option<String>,
+    /// The new content.
+    pub content: String,
+}
+
+/// The saved plan of this engine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GitOpsPlan {
+    /// The GitOps repository.
+    pub repository: String,
+    /// Its branch.
+    pub branch: String,
+    /// The files that change; empty when nothing does.
+    pub files: Vec<FileChange>,
+}
+
+/// Where the GitOps repository is.
+#[derive(Debug, Clone)]
+pub struct Target<'a> {
+    /// `owner/name`.
+    pub repository: &'a str,
+    /// The URL that Argo CD clones.
+    pub clone_url: &'a str,
+    /// The branch.
+    pub branch: &'a str,
+}
+
+/// The files of a stack: path and content.
+pub fn render(stack: &StackId, values: &Value, version: Option<&str>, target: &Target<'_>) -> [(String, String); 2] {
+    let folder = format!("stacks/{stack}");
+    let application = json!({
+        "apiVersion": "argoproj.io/v1alpha1",
+        "kind": "Application",
+        "metadata": {
+            "name": application_name(stack),
+            "labels": {
+                "tenantry/customer": stack.customer,
+                "tenantry/product": stack.product,
+                "tenantry/environment": stack.environment,
+            },
+        },
+        "spec": {
+            // A project per customer is what keeps one customer's Application out of another's namespace.
+            "project": stack.customer,
+            "source": {
+                "repoURL": target.clone_url,
+                "targetRevision": target.branch,
+                "path": format!("charts/{}{}", stack.product, version.map(|v| format!("/{v}")).unwrap_or_default()),
+                "helm": {"valueFiles": [format!("/{folder}/values.yaml")]},
+            },
+            "destination": {
+                "name": stack.environment,
+                "namespace": format!("{}-{}", stack.customer, stack.product),
+            },
+        },
+    });
+    [(format!("{folder}/application.yaml"), yaml(&application)), (format!("{folder}/values.yaml"), yaml(values))]
+}
+
+/// Kubernetes names end at 63 characters; a longer one keeps its start and gets a digest.
+fn application_name(stack: &StackId) -> String {
+    let full = format!("{}-{}-{}", stack.customer, stack.product, stack.environment);
+    if full.len() <= 63 {
+        return full;
+    }
+    let digest = crate::digest::Digest::of(stack.to_string().as_bytes());
+    format!("{}-{}", full[..50].trim_end_matches('-'), digest.short())
+}
+
+/// What changes from `before` (path, content) to `after`, line by line.
+pub fn compare(path: &str, before: Option<&str>, after: &str) -> Option<Change> {
+    if before == Some(after) {
+        return None;
+    }
+    let old: Vec<&str> = before.unwrap_or("").lines().collect();
+    let new: Vec<&str> = after.lines().collect();
+    let mut attributes = Vec::new();
+    for (number, line) in old.iter().enumerate() {
+        if !new.contains(line) {
+            attributes.push(Attribute { path: format!("line {}", number + 1), before: Some(hidden(line)), after: None });
+        }
+    }
+    for (number, line) in new.iter().enumerate() {
+        if !old.contains(line) {
+            attributes.push(Attribute { path: format!("line {}", number + 1), before: None, after: Some(hidden(line)) });
+        }
+    }
+    let action = if before.is_some() { Action::Update } else { Action::Create };
+    Some(Change { address: path.to_owned(), action, attributes })
+}
+
+fn hidden(line: &str) -> String {
+    match line.split_once(": ") {
+        Some((key, _)) if super::plan_json::secret_name(key.trim()) => format!("{key}: (sensitive value)"),
+        _ => line.to_owned(),
+    }
+}
+
+/// All changes as the common model.
+pub fn changes(list: Vec<Change>) -> Changes {
+    Changes { changes: list, outputs_change: false }
+}

@@ -1,0 +1,318 @@
+//! The estate as data: customers, their subscriptions, products.
+
+use super::fields::Fields;
+use super::files::Files;
+use super::finding::{Finding, Findings, Place};
+use super::ids::{CustomerId, EnvironmentId, ProductId, RepoSlug, StackId, shown};
+use super::settings::{self, Settings};
+use super::suggest::nearest;
+use super::value::{Data, Node};
+use super::yaml::{Reading, read};
+use std::collections::BTreeMap;
+
+/// What turns a stack's values into change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum EngineKind {
+    /// OpenTofu or Terraform.
+    Terraform,
+    /// Rendered values and Applications in a GitOps repository.
+    Argocd,
+}
+
+/// A product of the provider.
+#[derive(Debug, Clone)]
+pub struct Product {
+    /// Its id.
+    pub id: ProductId,
+    /// Its engine.
+    pub engine: EngineKind,
+    /// Its environments in promotion order.
+    pub environments: Vec<EnvironmentId>,
+}
+
+/// What a customer subscribes to.
+#[derive(Debug, Clone)]
+pub struct Subscription {
+    /// The product.
+    pub product: ProductId,
+    /// Whether it is deployed.
+    pub enabled: bool,
+    /// Which environments; all of the product's when absent.
+    pub environments: Option<Vec<EnvironmentId>>,
+    /// The version, for the engine.
+    pub version: Option<String>,
+    /// The customer's file.
+    pub variables: String,
+}
+
+/// Whether a customer's requests are served.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Status {
+    /// They are.
+    Active,
+    /// They are refused with a message.
+    Suspended,
+}
+
+/// A registry entry.
+#[derive(Debug, Clone)]
+pub struct Customer {
+    /// Its id.
+    pub id: CustomerId,
+    /// Its name for people.
+    pub name: String,
+    /// Its repository, for addressing.
+    pub repository: Option<RepoSlug>,
+    /// Its repository's numeric id, which decides.
+    pub repository_id: Option<u64>,
+    /// Whether it is served.
+    pub status: Status,
+    /// Its own state bucket.
+    pub state_bucket: Option<String>,
+    /// What it subscribes to.
+    pub subscriptions: Vec<Subscription>,
+}
+
+/// The manager repository as data.
+#[derive(Debug, Clone)]
+pub struct Estate {
+    /// `tenantry.yml`.
+    pub settings: Settings,
+    /// By id.
+    pub customers: BTreeMap<CustomerId, Customer>,
+    /// By id.
+    pub products: BTreeMap<ProductId, Product>,
+    /// Every file, for the layers.
+    pub files: Files,
+}
+
+/// The file that a customer writes.
+pub const CONTRACT: &str = "infra/variables.yml";
+
+impl Estate {
+    /// Reads settings, registry and products. Layers are read by [`super::resolve`].
+    pub fn read(files: Files) -> Result<Self, Findings> {
+        let mut findings = Vec::new();
+        let settings = match yaml(&files, settings::PATH, &mut findings).map(|n| Settings::read(&n)) {
+            Some(Ok(settings)) => settings,
+            Some(Err(e)) => {
+                findings.extend(e.0);
+                Settings::default()
+            }
+            None => Settings::default(),
+        };
+        let mut products = BTreeMap::new();
+        for name in files.names_in("products") {
+            match ProductId::new(&name) {
+                Ok(id) => {
+                    let product = read_product(&files, id.clone(), &mut findings);
+                    products.insert(id, product);
+                }
+                Err(e) => findings.push(Finding::error(Place::file(&format!("products/{}", shown(&name))), "estate", e.to_string())),
+            }
+        }
+        let mut customers = BTreeMap::new();
+        for name in files.names_in("customers") {
+            match CustomerId::new(&name) {
+                Ok(id) => {
+                    let customer = read_customer(&files, id.clone(), &products, &mut findings);
+                    customers.insert(id, customer);
+                }
+                Err(e) => findings.push(Finding::error(Place::file(&format!("customers/{}", shown(&name))), "estate", e.to_string())),
+            }
+        }
+        let mut by_repository: BTreeMap<u64, &CustomerId> = BTreeMap::new();
+        for customer in customers.values() {
+            if let Some(id) = customer.repository_id
+                && let Some(other) = by_repository.insert(id, &customer.id)
+            {
+                findings.push(Finding::error(
+                    Place::file(&format!("customers/{}/metadata.yaml", customer.id)),
+                    "estate",
+                    format!("repository id {id} belongs to customer `{other}` already; one repository serves one customer"),
+                ));
+            }
+        }
+        if findings.iter().any(|f| f.level == super::finding::Level::Error) {
+            return Err(Findings(findings).tidy());
+        }
+        Ok(Self { settings, customers, products, files })
+    }
+
+    /// The stacks of one customer, each product's environments in promotion order.
+    pub fn stacks_of(&self, customer: &Customer) -> Vec<StackId> {
+        let mut stacks = Vec::new();
+        for subscription in customer.subscriptions.iter().filter(|s| s.enabled) {
+            let Some(product) = self.products.get(&subscription.product) else { continue };
+            for environment in &product.environments {
+                if subscription.environments.as_ref().is_none_or(|only| only.contains(environment)) {
+                    stacks.push(StackId { customer: customer.id.clone(), product: product.id.clone(), environment: environment.clone() });
+                }
+            }
+        }
+        stacks
+    }
+
+    /// Every stack.
+    pub fn stacks(&self) -> Vec<StackId> {
+        self.customers.values().flat_map(|c| self.stacks_of(c)).collect()
+    }
+
+    /// The customer whose repository has this numeric id.
+    pub fn customer_of_repository(&self, id: u64) -> Option<&Customer> {
+        self.customers.values().find(|c| c.repository_id == Some(id))
+    }
+
+    /// All environments of all products, in the order in which they are promoted.
+    pub fn environments(&self) -> Vec<EnvironmentId> {
+        let mut out: Vec<EnvironmentId> = Vec::new();
+        for environment in self.products.values().flat_map(|p| &p.environments) {
+            if !out.contains(environment) {
+                out.push(environment.clone());
+            }
+        }
+        out.sort_by_key(|e| promotion_rank(e.as_str()));
+        out
+    }
+}
+
+/// dev, test, staging, prod or production, then by name.
+fn promotion_rank(name: &str) -> (u8, String) {
+    let rank = match name {
+        "dev" | "development" => 0,
+        "test" => 1,
+        "staging" => 2,
+        "prod" | "production" => 3,
+        _ => 4,
+    };
+    (rank, name.to_owned())
+}
+
+fn yaml(files: &Files, path: &str, findings: &mut Vec<Finding>) -> Option<Node> {
+    match read(path, files.get(path)?, Reading::Strict) {
+        Ok(node) => Some(node),
+        Err(e) => {
+            findings.extend(e.0);
+            None
+        }
+    }
+}
+
+fn read_product(files: &Files, id: ProductId, findings: &mut Vec<Finding>) -> Product {
+    let folder = format!("products/{id}");
+    let has_module = files.under(&format!("{folder}/terraform")).next().is_some();
+    let mut engine = if has_module { EngineKind::Terraform } else { EngineKind::Argocd };
+    let mut environments: Vec<EnvironmentId> = Vec::new();
+    for name in files.names_in(&format!("{folder}/environments")) {
+        let path = format!("{folder}/environments/{name}");
+        let Some(stem) = name.strip_suffix(".yaml") else { continue };
+        match EnvironmentId::new(stem) {
+            Ok(environment) => environments.push(environment),
+            Err(e) => findings.push(Finding::error(Place::file(&path), "estate", e.to_string())),
+        }
+    }
+    environments.sort_by_key(|e| promotion_rank(e.as_str()));
+    let path = format!("{folder}/product.yaml");
+    if let Some(node) = yaml(files, &path, findings) {
+        let mut fields = Fields::new(&path, &node);
+        if let Some(word) = fields.word("engine", &[("terraform", EngineKind::Terraform), ("argocd", EngineKind::Argocd)]) {
+            engine = word;
+        }
+        if let Some(listed) = fields.parsed_list("environments") {
+            environments = listed;
+        }
+        fields.text("description");
+        findings.extend(fields.finish());
+    }
+    Product { id, engine, environments }
+}
+
+fn read_customer(files: &Files, id: CustomerId, products: &BTreeMap<ProductId, Product>, findings: &mut Vec<Finding>) -> Customer {
+    let mut customer = Customer {
+        name: id.to_string(),
+        id,
+        repository: None,
+        repository_id: None,
+        status: Status::Active,
+        state_bucket: None,
+        subscriptions: Vec::new(),
+    };
+    let path = format!("customers/{}/metadata.yaml", customer.id);
+    if let Some(node) = yaml(files, &path, findings) {
+        let mut fields = Fields::new(&path, &node);
+        if let Some(name) = fields.text("name") {
+            customer.name = name;
+        }
+        customer.repository = fields.parsed("repository");
+        customer.repository_id = fields.number("repository_id");
+        if let Some(status) = fields.word("status", &[("active", Status::Active), ("suspended", Status::Suspended)]) {
+            customer.status = status;
+        }
+        if let Some(mut state) = fields.fields("state") {
+            customer.state_bucket = state.text("bucket");
+            let found = state.finish();
+            fields.absorb(found);
+        }
+        if let Some(given) = fields.text("customer")
+            && given != customer.id.as_str()
+            && let Some(at) = fields.node("customer")
+        {
+            fields.refuse(at, format!("`customer` must be the folder's name, `{}`", customer.id));
+        }
+        findings.extend(fields.finish_open());
+    }
+    let path = format!("customers/{}/products.yaml", customer.id);
+    if let Some(node) = yaml(files, &path, findings) {
+        let mut fields = Fields::new(&path, &node);
+        for item in fields.list("products").unwrap_or_default() {
+            let mut entry = Fields::new(&path, item);
+            let name = entry.parsed::<ProductId>("name");
+            let subscription = Subscription {
+                enabled: entry.boolean("enabled").unwrap_or(true),
+                environments: entry.parsed_list("environments"),
+                version: entry.text("version"),
+                variables: entry.text("variables").unwrap_or_else(|| CONTRACT.to_owned()),
+                product: match name {
+                    Some(product) => product,
+                    None => {
+                        if entry.node("name").is_none() {
+                            entry.missing("name");
+                        }
+                        findings.extend(entry.finish_open());
+                        continue;
+                    }
+                },
+            };
+            check_subscription(&mut entry, item, &subscription, products);
+            findings.extend(entry.finish());
+            customer.subscriptions.push(subscription);
+        }
+        findings.extend(fields.finish_open());
+    }
+    customer
+}
+
+fn check_subscription(entry: &mut Fields<'_>, item: &Node, subscription: &Subscription, products: &BTreeMap<ProductId, Product>) {
+    let Some(product) = products.get(&subscription.product) else {
+        let hint = nearest(subscription.product.as_str(), products.keys().map(ProductId::as_str))
+            .map_or_else(|| format!("add `products/{}/`", subscription.product), |p| format!("did you mean `{p}`?"));
+        entry.refuse(item.get("name").unwrap_or(item), format!("there is no product `{}`; {hint}", subscription.product));
+        return;
+    };
+    for environment in subscription.environments.iter().flatten() {
+        if !product.environments.contains(environment) {
+            let known = product.environments.iter().map(|e| format!("`{e}`")).collect::<Vec<_>>().join(", ");
+            entry.refuse(item.get("environments").unwrap_or(item), format!("product `{}` has no environment `{environment}`; it has {known}", product.id));
+        }
+    }
+    let safe = subscription.variables.split('/').all(|p| !p.is_empty() && p != "." && p != ".." && p.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')));
+    if !safe {
+        entry.refuse(item.get("variables").unwrap_or(item), "`variables` must be a path inside the customer's repository, such as `infra/variables.yml`");
+    }
+}
+
+/// Whether a node is a map (or nothing at all), which every layer must be.
+pub fn is_layer(node: &Node) -> bool {
+    matches!(node.data, Data::Map(_) | Data::Null)
+}

@@ -1,0 +1,248 @@
+//! `tenantry.yml`: the provider's settings. Every key is optional.
+
+use super::fields::{Fields, checked};
+use super::finding::{Finding, Findings};
+use super::ids::{EnvironmentId, RepoSlug};
+use super::value::{Data, Node};
+use std::collections::BTreeMap;
+
+/// How hints reach the manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HintMode {
+    /// Customers hold no token; `reconcile` finds changes on a schedule.
+    Poll,
+    /// Customers send a `repository_dispatch` to the manager itself.
+    Direct,
+    /// Customers send it to a separate repository that holds neither code nor secrets.
+    Inbox,
+}
+
+/// What an environment's gate demands.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct GateRule {
+    /// Somebody who is neither author, committer nor sender must approve.
+    pub approval: bool,
+    /// Logins that may approve; empty means every reviewer of the GitHub Environment.
+    pub approvers: Vec<String>,
+}
+
+/// Where Terraform keeps state. The key is always `<customer>/<product>/<environment>/terraform.tfstate`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StateBackend {
+    /// An S3 bucket.
+    S3 {
+        /// The bucket; a customer's registry entry may name its own.
+        bucket: String,
+        /// Its region.
+        region: String,
+        /// For S3 look-alikes that have no virtual-host addressing.
+        path_style: bool,
+    },
+    /// A folder of the machine, for a laptop.
+    Local {
+        /// Absolute path.
+        path: String,
+    },
+}
+
+/// The provider's settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// The manager repository.
+    pub manager: Option<RepoSlug>,
+    /// API root; `https://api.github.com` when absent.
+    pub api_url: Option<String>,
+    /// Issuer of the customers' workflow identities.
+    pub oidc_issuer: String,
+    /// Whether a hint must carry an identity token. `false` means read-back only, for servers without OIDC.
+    pub identity_required: bool,
+    /// How hints arrive.
+    pub hints: HintMode,
+    /// The inbox repository of [`HintMode::Inbox`].
+    pub inbox: Option<RepoSlug>,
+    /// `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`.
+    pub store: Option<String>,
+    /// The age recipient that plans are sealed to.
+    pub seal_recipient: Option<String>,
+    /// Terraform state.
+    pub state: Option<StateBackend>,
+    /// `tofu`, `terraform` or a path; whichever is on the PATH when absent.
+    pub terraform_binary: Option<String>,
+    /// The GitOps repository of engine `argocd`.
+    pub gitops_repository: Option<RepoSlug>,
+    /// Its branch.
+    pub gitops_branch: String,
+    /// Gates by environment.
+    pub gates: BTreeMap<EnvironmentId, GateRule>,
+    /// A sealed plan older than this is not applied, in hours.
+    pub plan_max_age_hours: u64,
+    /// The commit status that a customer sees.
+    pub commit_status_context: String,
+}
+
+/// GitHub.com's issuer of workflow identities (docs.github.com, "OpenID Connect reference").
+pub const GITHUB_ISSUER: &str = "https://token.actions.githubusercontent.com";
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            manager: None,
+            api_url: None,
+            oidc_issuer: GITHUB_ISSUER.to_owned(),
+            identity_required: true,
+            hints: HintMode::Poll,
+            inbox: None,
+            store: None,
+            seal_recipient: None,
+            state: None,
+            terraform_binary: None,
+            gitops_repository: None,
+            gitops_branch: "main".to_owned(),
+            gates: BTreeMap::new(),
+            plan_max_age_hours: 72,
+            commit_status_context: "infra/terraform-deploy".to_owned(),
+        }
+    }
+}
+
+/// The file name of the settings.
+pub const PATH: &str = "tenantry.yml";
+
+impl Settings {
+    /// The gate of `environment`. Without a rule, everything that sounds like production needs approval.
+    pub fn gate(&self, environment: &EnvironmentId) -> GateRule {
+        self.gates.get(environment).cloned().unwrap_or_else(|| GateRule {
+            approval: environment.as_str().starts_with("prod"),
+            approvers: Vec::new(),
+        })
+    }
+
+    /// Reads the file's content.
+    pub fn read(node: &Node) -> Result<Self, Findings> {
+        let mut out = Self::default();
+        let mut top = Fields::new(PATH, node);
+        match top.number("version") {
+            Some(1) | None => {}
+            Some(other) => {
+                if let Some(at) = top.node("version") {
+                    top.refuse(at, format!("settings version {other} is not known to this tenantry; it reads version 1"));
+                }
+            }
+        }
+        out.manager = top.parsed("manager");
+        if let Some(mut github) = top.fields("github") {
+            out.api_url = url(&mut github, "api_url");
+            if let Some(issuer) = url(&mut github, "oidc_issuer") {
+                out.oidc_issuer = issuer.trim_end_matches('/').to_owned();
+            }
+            top.absorb(github.finish());
+        }
+        if let Some(mut identity) = top.fields("identity") {
+            out.identity_required = identity.boolean("required").unwrap_or(true);
+            top.absorb(identity.finish());
+        }
+        if let Some(mut hints) = top.fields("hints") {
+            let words = [("poll", HintMode::Poll), ("direct", HintMode::Direct), ("inbox", HintMode::Inbox)];
+            out.hints = hints.word("mode", &words).unwrap_or(HintMode::Poll);
+            out.inbox = hints.parsed("inbox");
+            if out.hints == HintMode::Inbox && out.inbox.is_none() {
+                hints.missing("inbox");
+            }
+            top.absorb(hints.finish());
+        }
+        if let Some(mut store) = top.fields("store") {
+            out.store = store.text("url");
+            out.seal_recipient = store.text("seal_recipient");
+            top.absorb(store.finish());
+        }
+        if let Some(mut state) = top.fields("state") {
+            out.state = backend(&mut state);
+            top.absorb(state.finish());
+        }
+        if let Some(mut engines) = top.fields("engines") {
+            if let Some(mut terraform) = engines.fields("terraform") {
+                out.terraform_binary = terraform.text("binary");
+                engines.absorb(terraform.finish());
+            }
+            if let Some(mut argocd) = engines.fields("argocd") {
+                out.gitops_repository = argocd.parsed("repository");
+                if let Some(branch) = argocd.text("branch") {
+                    out.gitops_branch = branch;
+                }
+                engines.absorb(argocd.finish());
+            }
+            top.absorb(engines.finish());
+        }
+        if let Some(gates) = top.node("gates") {
+            let findings = read_gates(gates, &mut out.gates);
+            top.absorb(findings);
+        }
+        if let Some(mut plan) = top.fields("plan") {
+            out.plan_max_age_hours = plan.number("max_age_hours").unwrap_or(72);
+            top.absorb(plan.finish());
+        }
+        checked(out, top.finish())
+    }
+}
+
+fn url(fields: &mut Fields<'_>, key: &'static str) -> Option<String> {
+    let text = fields.text(key)?;
+    let secure = text.starts_with("https://")
+        || ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|p| {
+            text.strip_prefix(p).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+        });
+    if secure && !text.contains('@') {
+        return Some(text);
+    }
+    if let Some(at) = fields.node(key) {
+        fields.refuse(at, format!("`{key}` must be an https URL without user name (http only for this machine)"));
+    }
+    None
+}
+
+fn backend(state: &mut Fields<'_>) -> Option<StateBackend> {
+    match state.word("backend", &[("s3", true), ("local", false)]).unwrap_or(true) {
+        true => {
+            let bucket = state.text("bucket");
+            let region = state.text("region").unwrap_or_else(|| "us-east-1".to_owned());
+            let path_style = state.boolean("path_style").unwrap_or(false);
+            if bucket.is_none() {
+                state.missing("bucket");
+            }
+            Some(StateBackend::S3 { bucket: bucket?, region, path_style })
+        }
+        false => {
+            let path = state.text("path");
+            match path {
+                Some(path) if path.starts_with('/') => Some(StateBackend::Local { path }),
+                _ => {
+                    state.missing("path");
+                    None
+                }
+            }
+        }
+    }
+}
+
+fn read_gates(node: &Node, gates: &mut BTreeMap<EnvironmentId, GateRule>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if !matches!(node.data, Data::Map(_)) {
+        return Fields::new(PATH, node).finish();
+    }
+    for (key, value) in node.entries() {
+        let mut rule = Fields::new(PATH, value);
+        let approval = rule.word("approval", &[("required", true), ("none", false)]);
+        let approvers = rule.parsed_list::<String>("approvers").unwrap_or_default();
+        match EnvironmentId::new(&key.name) {
+            Ok(id) => {
+                if approval.is_none() {
+                    rule.missing("approval");
+                }
+                gates.insert(id, GateRule { approval: approval.unwrap_or(true), approvers });
+            }
+            Err(e) => rule.refuse(value, e.to_string()),
+        }
+        findings.extend(rule.finish());
+    }
+    findings
+}

@@ -1,0 +1,3 @@
+//! Who the customers are and how they and their provider begin.
+
+pub mod scaffold;

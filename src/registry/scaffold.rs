@@ -1,0 +1,211 @@
+//! The files of a new manager or customer repository, as a value: what is shown is what is written.
+//!
+//! The workflows of `workflows/` are valid workflow files and templates at once: statements stand
+//! in comments (`# %%`), variables in `[[ … ]]`, which no customer's text ever reaches.
+
+use crate::estate::{EnvironmentId, RepoSlug};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::value::Serde;
+use minijinja::{Environment, UndefinedBehavior};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// A template that does not render is a mistake of ours or an unusable setting.
+#[derive(Debug, thiserror::Error)]
+#[error("the template `{path}` cannot be rendered")]
+pub struct ScaffoldError {
+    path: &'static str,
+    #[source]
+    source: minijinja::Error,
+}
+
+/// Which of our actions the workflows use.
+#[derive(Debug, Clone, Serialize)]
+pub struct Actions {
+    /// `owner/name`.
+    pub actions_repository: RepoSlug,
+    /// A full commit id.
+    pub actions_ref: crate::estate::Sha,
+    /// The version, for the comment beside it.
+    pub actions_version: String,
+}
+
+/// What a new manager repository is made from.
+#[derive(Debug, Clone)]
+pub struct ManagerPlan {
+    /// `owner/name` of the manager.
+    pub manager: RepoSlug,
+    /// Environments in promotion order.
+    pub environments: Vec<EnvironmentId>,
+    /// Bucket of the store and of Terraform state.
+    pub bucket: String,
+    /// Its region.
+    pub region: String,
+    /// age recipient.
+    pub recipient: String,
+    /// Our actions.
+    pub actions: Actions,
+}
+
+/// What a new customer repository is made from.
+#[derive(Debug, Clone)]
+pub struct CustomerPlan {
+    /// Name of the project.
+    pub project: String,
+    /// Environments in promotion order.
+    pub environments: Vec<EnvironmentId>,
+    /// Its default branch.
+    pub branch: String,
+    /// Our actions.
+    pub actions: Actions,
+}
+
+/// A path and what stands there.
+pub type File = (String, String);
+
+macro_rules! template {
+    ($path:literal) => {
+        ($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)))
+    };
+}
+
+/// The files of a manager repository.
+pub fn manager(plan: &ManagerPlan) -> Result<Vec<File>, ScaffoldError> {
+    let context = json!({
+        "manager": plan.manager,
+        "bucket": plan.bucket,
+        "region": plan.region,
+        "recipient": plan.recipient,
+        "environments": environments(&plan.environments),
+        "actions_repository": plan.actions.actions_repository,
+        "actions_ref": plan.actions.actions_ref,
+        "actions_version": plan.actions.actions_version,
+    });
+    let mut files = Vec::new();
+    for (path, template) in [
+        ("README.md", template!("templates/manager/README.md")),
+        ("tenantry.yml", template!("templates/manager/tenantry.yml")),
+        ("products/web/product.yaml", template!("templates/manager/products/web/product.yaml")),
+        (".github/workflows/deploy.yml", template!("workflows/manager/deploy.yml")),
+        (".github/workflows/reconcile.yml", template!("workflows/manager/reconcile.yml")),
+    ] {
+        files.push((path.to_owned(), render(template, &context)?));
+    }
+    for environment in environments(&plan.environments) {
+        let path = format!("products/web/environments/{}.yaml", environment["name"].as_str().unwrap_or_default());
+        let context = json!({"environment": environment});
+        files.push((path, render(template!("templates/manager/products/web/environment.yaml"), &context)?));
+    }
+    for (path, (_, text)) in [
+        ("products/web/base-values.yaml", template!("templates/manager/products/web/base-values.yaml")),
+        ("products/web/values.schema.json", template!("templates/manager/products/web/values.schema.json")),
+        ("products/web/terraform/main.tf", template!("templates/manager/products/web/terraform/main.tf")),
+        ("products/web/terraform/variables.tf", template!("templates/manager/products/web/terraform/variables.tf")),
+        ("products/web/terraform/outputs.tf", template!("templates/manager/products/web/terraform/outputs.tf")),
+        ("policies/instances.rego", template!("templates/manager/policies/instances.rego")),
+        (".gitignore", ("", ".terraform/\n*.tfstate*\n*.tfplan\n*.seal-identity\n")),
+    ] {
+        files.push((path.to_owned(), text.to_owned()));
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// The files of a customer repository.
+pub fn customer(plan: &CustomerPlan) -> Result<Vec<File>, ScaffoldError> {
+    let context = json!({
+        "project": plan.project,
+        "branch": plan.branch,
+        "environments": environments(&plan.environments),
+        "actions_repository": plan.actions.actions_repository,
+        "actions_ref": plan.actions.actions_ref,
+        "actions_version": plan.actions.actions_version,
+    });
+    let mut files = Vec::new();
+    for (path, template) in [
+        ("infra/variables.yml", template!("templates/customer/variables.yml")),
+        ("infra/README.md", template!("templates/customer/README.md")),
+        (".github/workflows/trigger-infra.yml", template!("workflows/customer/trigger-infra.yml")),
+    ] {
+        files.push((path.to_owned(), render(template, &context)?));
+    }
+    files.sort();
+    Ok(files)
+}
+
+fn environments(ids: &[EnvironmentId]) -> Vec<Value> {
+    ids.iter()
+        .enumerate()
+        .map(|(i, id)| {
+            let name = id.as_str();
+            let production = name.starts_with("prod");
+            json!({
+                "name": name,
+                "key": name.replace('-', "_"),
+                "previous": i.checked_sub(1).map(|p| &ids[p]),
+                "approval": if production { "required" } else { "none" },
+                "instance_type": if production { "t3.small" } else { "t3.micro" },
+                "instances": if production { 2 } else { 1 },
+            })
+        })
+        .collect()
+}
+
+fn render((path, text): (&'static str, &'static str), context: &Value) -> Result<String, ScaffoldError> {
+    let failed = |source| ScaffoldError { path, source };
+    let mut engine = Environment::new();
+    engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    let mut syntax = SyntaxConfig::builder();
+    syntax
+        .variable_delimiters("[[", "]]")
+        .block_delimiters("<%", "%>")
+        .comment_delimiters("<#", "#>")
+        .line_statement_prefix("# %%")
+        .keep_trailing_newline(true);
+    engine.set_syntax(syntax.build().map_err(failed)?);
+    engine.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    let template = engine.template_from_named_str(path, text).map_err(failed)?;
+    template.render(Serde(context)).map_err(failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estate::resolve::{Rules, resolve_customer};
+    use crate::estate::{Estate, Files};
+
+    fn actions() -> Actions {
+        match (RepoSlug::new("tenantry/tenantry"), crate::estate::Sha::new(&"a".repeat(40))) {
+            (Ok(actions_repository), Ok(actions_ref)) => Actions { actions_repository, actions_ref, actions_version: "0.1.0".into() },
+            _ => panic!(),
+        }
+    }
+
+    fn ids(names: &[&str]) -> Vec<EnvironmentId> {
+        names.iter().filter_map(|n| EnvironmentId::new(n).ok()).collect()
+    }
+
+    #[test]
+    fn what_init_writes_is_an_estate_and_a_contract_that_pass() -> Result<(), Box<dyn std::error::Error>> {
+        let environments = ids(&["dev", "staging", "production"]);
+        let plan = ManagerPlan { manager: RepoSlug::new("ops/infra")?, environments: environments.clone(), bucket: "b".into(), region: "eu-west-1".into(), recipient: "age1x".into(), actions: actions() };
+        let mut files = Files::new();
+        for (path, text) in manager(&plan)? {
+            assert!(!text.contains("[[") && !text.contains("# %%"), "{path}: {text}");
+            files.insert(path, text.into_bytes());
+        }
+        files.insert("customers/acme/products.yaml", b"products:\n  - name: web\n".to_vec());
+        let estate = Estate::read(files)?;
+        let rules = Rules::of(&estate)?;
+        let own = customer(&CustomerPlan { project: "shop".into(), environments, branch: "main".into(), actions: actions() })?;
+        let contract: Vec<_> = own
+            .into_iter()
+            .filter(|(p, _)| p == "infra/variables.yml")
+            .map(|(path, text)| crate::estate::resolve::ContractFile { path, bytes: text.into_bytes() })
+            .collect();
+        let resolved = resolve_customer(&estate, &rules, estate.customers.values().next().ok_or("none")?, &contract)?;
+        assert_eq!(resolved.len(), 3);
+        assert_eq!(resolved[1].merged.to_json()["tags"]["environment"], "staging");
+        Ok(())
+    }
+}
