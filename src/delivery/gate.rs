@@ -6,7 +6,7 @@
 
 use super::error::{DeliveryError, Refusal};
 use super::manager::Manager;
-use super::records::{PlanRecord, PlanResult, Request, keys};
+use super::records::{ApplyRecord, ApplyState, PlanRecord, PlanResult, Request, keys};
 use crate::digest::Digest;
 use crate::engine::change::Changes;
 use crate::estate::StackId;
@@ -144,6 +144,25 @@ async fn protected(manager: &Manager, stack: &StackId) -> Result<(), DeliveryErr
     }
 }
 
+/// Records that a stack is not applied, and why.
+async fn refused(manager: &Manager, request: &Request, record: &PlanRecord, refusal: &Refusal) -> Result<(), DeliveryError> {
+    let key = keys::apply(&request.name, &record.stack);
+    let before = manager.store.read::<ApplyRecord>(&key).await?;
+    if before.is_some_and(|(a, _)| a.attempt == request.attempt && a.state == ApplyState::Applied) {
+        return Ok(());
+    }
+    let entry = ApplyRecord {
+        stack: record.stack.clone(),
+        attempt: request.attempt,
+        run: manager.run.run.clone(),
+        digest: None,
+        approved_by: None,
+        state: ApplyState::Refused { reason: refusal.reason.clone() },
+        at: manager.clock.now(),
+    };
+    Ok(manager.store.write_json(&key, &entry).await?)
+}
+
 /// Decides for one stack, waiting up to `patience` where the runner does not enforce environments.
 pub async fn gate(manager: &Manager, name: &super::records::RequestName, stack: &StackId, patience: Option<Duration>) -> Result<Decision, DeliveryError> {
     let request = super::plan::request(manager, name, stack).await?;
@@ -152,7 +171,15 @@ pub async fn gate(manager: &Manager, name: &super::records::RequestName, stack: 
     };
     let started = tokio::time::Instant::now();
     loop {
-        match decide(manager, &request, &record).await? {
+        let decision = match decide(manager, &request, &record).await {
+            Err(DeliveryError::Refused(refusal)) => {
+                // The customer reads the reason, not only that nothing was applied.
+                refused(manager, &request, &record, &refusal).await?;
+                return Err(refusal.into());
+            }
+            other => other?,
+        };
+        match decision {
             Decision::Waiting { reason } if patience.is_some_and(|p| started.elapsed() < p) => {
                 tracing::info!(%reason, "waiting");
                 tokio::time::sleep(Duration::from_secs(2)).await;

@@ -119,12 +119,14 @@ fn headline(manager: &Manager, request: &Request, stacks: &[StackView], findings
     if last {
         return (Overall::Failure, format!("not applied: {}", open.join(", ")));
     }
-    let needs = stacks.iter().filter(|s| s.state != StackState::Applied).any(|s| {
-        manager.estate.settings.gate(&s.stack.environment).approval && s.changes.as_ref().is_some_and(|c| !c.is_empty())
-    });
+    // The first that is not applied says what happens now; the others follow it.
+    let first = stacks.iter().find(|s| s.state != StackState::Applied);
+    let needs = first.is_some_and(|s| manager.estate.settings.gate(&s.stack.environment).approval && s.changes.as_ref().is_some_and(|c| !c.is_empty()));
     let word = if needs { "waiting for approval" } else { "applying" };
     let done = if applied.is_empty() { String::new() } else { format!("applied: {}; ", applied.join(", ")) };
-    (Overall::Pending, format!("{done}{word}: {}", open.join(", ")))
+    let now = open.first().cloned().unwrap_or_default();
+    let then = if open.len() > 1 { format!(", then {}", open[1..].join(", ")) } else { String::new() };
+    (Overall::Pending, format!("{done}{word}: {now}{then}"))
 }
 
 fn totals(stacks: &[StackView]) -> String {

@@ -60,28 +60,48 @@ impl Ctx<'_> {
     }
 
     /// The repository, if the caller has that level; else 404 (not visible) or 403 (not allowed).
-    pub fn repo(&self, owner: &str, name: &str, permission: &str, needed: Level) -> Result<u64, Reply> {
+    pub fn repo(
+        &self,
+        owner: &str,
+        name: &str,
+        permission: &str,
+        needed: Level,
+    ) -> Result<u64, Reply> {
         let Some(id) = self.s.find(owner, name) else {
             return Err(self.moved(owner, name));
         };
         if self.level(id, permission) >= needed {
-            if needed >= Level::Write && self.s.repo(id)?.archived && permission != "administration" {
-                return Err(Reply::error(403, "Repository was archived so is read-only."));
+            if needed >= Level::Write && self.s.repo(id)?.archived && permission != "administration"
+            {
+                return Err(Reply::error(
+                    403,
+                    "Repository was archived so is read-only.",
+                ));
             }
             return Ok(id);
         }
         if self.level(id, "metadata") < Level::Read {
             return Err(Reply::not_found());
         }
-        let accepted = format!("{permission}={}", if needed == Level::Read { "read" } else { "write" });
+        let accepted = format!(
+            "{permission}={}",
+            if needed == Level::Read {
+                "read"
+            } else {
+                "write"
+            }
+        );
         match self.who.as_ref().map(|t| &t.grant) {
             None => Err(Reply::error(401, "Requires authentication")),
-            Some(Grant::Run { .. }) => Err(Reply::error(403, "Resource not accessible by integration")
-                .with("x-accepted-github-permissions", accepted)),
-            Some(Grant::Fine(_)) => {
-                Err(Reply::error(403, "Resource not accessible by personal access token")
+            Some(Grant::Run { .. }) => {
+                Err(Reply::error(403, "Resource not accessible by integration")
                     .with("x-accepted-github-permissions", accepted))
             }
+            Some(Grant::Fine(_)) => Err(Reply::error(
+                403,
+                "Resource not accessible by personal access token",
+            )
+            .with("x-accepted-github-permissions", accepted)),
             // A classic token whose user lacks the role is told nothing.
             Some(_) => Err(Reply::not_found()),
         }
@@ -96,14 +116,32 @@ impl Ctx<'_> {
         if self.level(*id, "metadata") < Level::Read {
             return Reply::not_found();
         }
-        let rest: Vec<String> = self.req.path.split('/').filter(|s| !s.is_empty()).skip(3).map(str::to_owned).collect();
+        let rest: Vec<String> = self
+            .req
+            .path
+            .split('/')
+            .filter(|s| !s.is_empty())
+            .skip(3)
+            .map(str::to_owned)
+            .collect();
         let mut url = format!("{}/repositories/{id}", self.s.url);
         for seg in rest {
             url.push('/');
             url.push_str(&seg);
         }
-        let status = if matches!(self.req.method.as_str(), "GET" | "HEAD") { 301 } else { 307 };
-        let mut reply = Reply::error(status, if status == 301 { "Moved Permanently" } else { "Temporary Redirect" });
+        let status = if matches!(self.req.method.as_str(), "GET" | "HEAD") {
+            301
+        } else {
+            307
+        };
+        let mut reply = Reply::error(
+            status,
+            if status == 301 {
+                "Moved Permanently"
+            } else {
+                "Temporary Redirect"
+            },
+        );
         if let Some(body) = reply.body.as_mut() {
             body["url"] = serde_json::json!(url);
         }

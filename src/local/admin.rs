@@ -56,8 +56,13 @@ pub fn route(c: &mut Ctx) -> Res {
             Ok(Reply::ok(json!({"started": s.events.len()})))
         }
         ("GET", ["runs"]) => Ok(Reply::ok(s.runs.values().map(|r| run(s, r.id)).collect())),
-        ("GET", ["runs", id]) => Ok(Reply::ok(run(s, id.parse().map_err(|_| Reply::not_found())?))),
-        ("POST", ["runs", id, "approve"]) => approve(s, id.parse().map_err(|_| Reply::not_found())?, &body),
+        ("GET", ["runs", id]) => Ok(Reply::ok(run(
+            s,
+            id.parse().map_err(|_| Reply::not_found())?,
+        ))),
+        ("POST", ["runs", id, "approve"]) => {
+            approve(s, id.parse().map_err(|_| Reply::not_found())?, &body)
+        }
         ("POST", ["oidc"]) => {
             let claims = body.get("claims").cloned().unwrap_or_else(|| json!({}));
             Ok(Reply::ok(json!({"value": s.issuer.sign(&claims)})))
@@ -73,7 +78,8 @@ fn user_id(s: &State, login: &str) -> Result<u64, Reply> {
 
 fn repo_id(s: &State, body: &Value) -> Result<u64, Reply> {
     let full = need(body, "repo")?;
-    s.find_full(full).ok_or_else(|| Reply::error(422, &format!("no such repository: `{full}`")))
+    s.find_full(full)
+        .ok_or_else(|| Reply::error(422, &format!("no such repository: `{full}`")))
 }
 
 /// `{login, members: {login: admin|member}}`.
@@ -81,8 +87,16 @@ fn account(s: &mut State, body: &Value, kind: &'static str) -> Res {
     let login = need(body, "login")?.to_owned();
     let id = s.add_account(&login, kind)?;
     let mut members = HashMap::new();
-    for (login, role) in body.get("members").and_then(Value::as_object).into_iter().flatten() {
-        members.insert(user_id(s, login)?, role.as_str().unwrap_or("member").to_owned());
+    for (login, role) in body
+        .get("members")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
+        members.insert(
+            user_id(s, login)?,
+            role.as_str().unwrap_or("member").to_owned(),
+        );
     }
     if let Some(a) = s.accounts.get_mut(&id) {
         a.members.extend(members);
@@ -101,17 +115,30 @@ fn token(s: &mut State, body: &Value) -> Res {
         Some(map) => {
             let mut all = HashMap::new();
             for (full, given) in map {
-                let id = if full == "*" { Some(0) } else { s.find_full(full) };
-                let id = id.ok_or_else(|| Reply::error(422, &format!("no such repository: `{full}`")))?;
+                let id = if full == "*" {
+                    Some(0)
+                } else {
+                    s.find_full(full)
+                };
+                let id =
+                    id.ok_or_else(|| Reply::error(422, &format!("no such repository: `{full}`")))?;
                 let given = given.as_object().into_iter().flatten();
-                let levels = given.map(|(k, v)| (k.replace('-', "_"), Level::parse(v.as_str().unwrap_or_default())));
+                let levels = given.map(|(k, v)| {
+                    (
+                        k.replace('-', "_"),
+                        Level::parse(v.as_str().unwrap_or_default()),
+                    )
+                });
                 all.insert(id, levels.collect::<Permissions>());
             }
             Grant::Fine(all)
         }
     };
     let value = s.add_token(text(body, "token"), user, grant);
-    let expires = body.get("expires_in").and_then(Value::as_i64).map(|e| s.now() + e);
+    let expires = body
+        .get("expires_in")
+        .and_then(Value::as_i64)
+        .map(|e| s.now() + e);
     if let Some(t) = s.tokens.get_mut(&value) {
         t.expires = expires;
     }
@@ -121,7 +148,14 @@ fn token(s: &mut State, body: &Value) -> Res {
 fn files(body: &Value) -> Vec<(String, Vec<u8>)> {
     let map = body.get("files").and_then(Value::as_object);
     let pairs = map.into_iter().flatten();
-    pairs.map(|(k, v)| (k.clone(), v.as_str().unwrap_or_default().as_bytes().to_vec())).collect()
+    pairs
+        .map(|(k, v)| {
+            (
+                k.clone(),
+                v.as_str().unwrap_or_default().as_bytes().to_vec(),
+            )
+        })
+        .collect()
 }
 
 /// `{repo: "o/r", private?, files: {path: text}, variables?, secrets?, user?}`; accounts are made as users.
@@ -135,7 +169,12 @@ fn repo(s: &mut State, body: &Value) -> Res {
     let private = body.get("private").and_then(Value::as_bool).unwrap_or(true);
     let id = repos::make(s, owner, name, private, None)?;
     for kind in ["variables", "secrets"] {
-        for (key, v) in body.get(kind).and_then(Value::as_object).into_iter().flatten() {
+        for (key, v) in body
+            .get(kind)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             let one = json!({"repo": full, "name": key, "value": v});
             secret(s, &one, kind == "secrets")?;
         }
@@ -145,12 +184,22 @@ fn repo(s: &mut State, body: &Value) -> Res {
         None
     } else {
         let user = text(body, "user").map_or(Ok(owner), |u| user_id(s, u))?;
-        let made = contents::commit_files(s, id, "main", &files, text(body, "message").unwrap_or("Initial commit"), user)?;
+        let made = contents::commit_files(
+            s,
+            id,
+            "main",
+            &files,
+            text(body, "message").unwrap_or("Initial commit"),
+            user,
+        )?;
         // The first commit of a made repository is furniture, not an event.
         s.events.clear();
         Some(made)
     };
-    Ok(Reply::json(201, json!({"id": id, "repo": full, "sha": sha})))
+    Ok(Reply::json(
+        201,
+        json!({"id": id, "repo": full, "sha": sha}),
+    ))
 }
 
 /// `{repo, branch?, files, message?, user}`: a commit with its push event.
@@ -166,7 +215,14 @@ fn commit(s: &mut State, body: &Value) -> Res {
     {
         git.set_ref(&full, &base).map_err(super::rest::broken)?;
     }
-    let sha = contents::commit_files(s, id, branch, &files(body), text(body, "message").unwrap_or("Change"), user)?;
+    let sha = contents::commit_files(
+        s,
+        id,
+        branch,
+        &files(body),
+        text(body, "message").unwrap_or("Change"),
+        user,
+    )?;
     Ok(Reply::json(201, json!({"sha": sha})))
 }
 
@@ -175,7 +231,11 @@ fn secret(s: &mut State, body: &Value, hidden: bool) -> Res {
     let id = repo_id(s, body)?;
     let name = settings::valid_name(need(body, "name")?)?;
     let now = s.now();
-    let v = Variable { value: need(body, "value")?.to_owned(), created: now, updated: now };
+    let v = Variable {
+        value: need(body, "value")?.to_owned(),
+        created: now,
+        updated: now,
+    };
     let repo = s.repo_mut(id)?;
     let (variables, secrets) = match text(body, "environment") {
         None => (&mut repo.variables, &mut repo.secrets),
@@ -193,7 +253,10 @@ fn run(s: &State, id: u64) -> Value {
         return Value::Null;
     };
     let repo = s.repos.get(&r.event.repo);
-    let name = |env: u64| repo.and_then(|x| x.environments.iter().find(|(_, e)| e.id == env)).map(|(n, _)| n.clone());
+    let name = |env: u64| {
+        repo.and_then(|x| x.environments.iter().find(|(_, e)| e.id == env))
+            .map(|(n, _)| n.clone())
+    };
     json!({
         "id": r.id, "repo": repo.map(|x| s.full_name(x)), "path": r.path, "event": r.event.name, "status": r.status,
         "conclusion": r.conclusion, "sha": r.event.head_sha, "log": r.log,
@@ -211,7 +274,16 @@ fn approve(s: &mut State, id: u64, body: &Value) -> Res {
     let comment = text(body, "comment").unwrap_or_default().to_owned();
     let count = environments.len();
     if count > 0 {
-        super::rest::actions::decide(s, id, Approval { state, user, comment, environments });
+        super::rest::actions::decide(
+            s,
+            id,
+            Approval {
+                state,
+                user,
+                comment,
+                environments,
+            },
+        );
     }
     Ok(Reply::ok(json!({"decided": count})))
 }

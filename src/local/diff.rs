@@ -35,7 +35,11 @@ pub fn changes(git: &Git, base: &str, head: &str) -> Out<Vec<Change>> {
         let letter = m.get(4).and_then(|s| s.chars().next()).unwrap_or('M');
         let first = raw.next().unwrap_or("").to_owned();
         let renamed = matches!(letter, 'R' | 'C');
-        let second = if renamed { raw.next().map(str::to_owned) } else { None };
+        let second = if renamed {
+            raw.next().map(str::to_owned)
+        } else {
+            None
+        };
         let counts = stats.next().unwrap_or("");
         let mut counts = counts.split('\t');
         let mut count = || counts.next().and_then(|s| s.parse().ok()).unwrap_or(0);

@@ -16,7 +16,15 @@ fn base(s: &State, id: u64, actor: u64) -> Result<Value, Reply> {
 }
 
 /// A ref moved: pull requests from it are refreshed, and a push happens unless `quiet`.
-pub fn pushed(s: &mut State, id: u64, full: &str, before: Option<&str>, after: Option<&str>, user: u64, quiet: bool) -> Result<(), Reply> {
+pub fn pushed(
+    s: &mut State,
+    id: u64,
+    full: &str,
+    before: Option<&str>,
+    after: Option<&str>,
+    user: u64,
+    quiet: bool,
+) -> Result<(), Reply> {
     let now = s.now();
     s.repo_mut(id)?.pushed = now;
     let branch = full.strip_prefix("refs/heads/").map(str::to_owned);
@@ -46,7 +54,13 @@ pub fn pushed(s: &mut State, id: u64, full: &str, before: Option<&str>, after: O
     let commit = git.commit(after).map_err(broken)?;
     let repo = s.repo(id)?;
     let url = format!("{}/commit/{after}", views::html_url(s, repo));
-    let of = |status: &[&str]| changes.iter().filter(|c| status.contains(&c.status)).map(|c| c.filename.clone()).collect::<Vec<_>>();
+    let of = |status: &[&str]| {
+        changes
+            .iter()
+            .filter(|c| status.contains(&c.status))
+            .map(|c| c.filename.clone())
+            .collect::<Vec<_>>()
+    };
     let head = json!({
         "id": after, "tree_id": commit.tree, "distinct": true, "message": commit.message, "url": url,
         "timestamp": super::clock::iso(commit.committer.date),
@@ -56,12 +70,18 @@ pub fn pushed(s: &mut State, id: u64, full: &str, before: Option<&str>, after: O
     });
     let mut payload = base(s, id, user)?;
     let before = before.unwrap_or(ZERO);
-    views::merge(&mut payload, json!({
-        "ref": full, "before": before, "after": after, "created": before == ZERO, "deleted": false, "forced": false,
-        "base_ref": null, "compare": format!("{}/compare/{before}...{after}", views::html_url(s, repo)),
-        "commits": [head], "head_commit": head, "pusher": {"name": s.login(user), "email": ""},
-    }));
-    let branch = full.trim_start_matches("refs/heads/").trim_start_matches("refs/tags/").to_owned();
+    views::merge(
+        &mut payload,
+        json!({
+            "ref": full, "before": before, "after": after, "created": before == ZERO, "deleted": false, "forced": false,
+            "base_ref": null, "compare": format!("{}/compare/{before}...{after}", views::html_url(s, repo)),
+            "commits": [head], "head_commit": head, "pusher": {"name": s.login(user), "email": ""},
+        }),
+    );
+    let branch = full
+        .trim_start_matches("refs/heads/")
+        .trim_start_matches("refs/tags/")
+        .to_owned();
     s.events.push(Event {
         name: "push".to_owned(),
         action: None,
@@ -81,17 +101,32 @@ pub fn pushed(s: &mut State, id: u64, full: &str, before: Option<&str>, after: O
 }
 
 /// Something happened to a pull request. One with conflicts starts nothing, as on GitHub.
-pub fn pull_request(s: &mut State, id: u64, number: u64, action: &str, user: u64) -> Result<(), Reply> {
+pub fn pull_request(
+    s: &mut State,
+    id: u64,
+    number: u64,
+    action: &str,
+    user: u64,
+) -> Result<(), Reply> {
     let repo = s.repo(id)?;
-    let p = repo.pulls.get(&number).cloned().ok_or_else(Reply::not_found)?;
+    let p = repo
+        .pulls
+        .get(&number)
+        .cloned()
+        .ok_or_else(Reply::not_found)?;
     let Some(merge) = p.merge_commit.clone() else {
         return Ok(());
     };
     let git = s.git(id);
-    let from = git.merge_base(&p.base_sha, &p.head_sha).unwrap_or_else(|| p.base_sha.clone());
+    let from = git
+        .merge_base(&p.base_sha, &p.head_sha)
+        .unwrap_or_else(|| p.base_sha.clone());
     let changes = diff::changes(&git, &from, &p.head_sha).map_err(broken)?;
     let mut payload = base(s, id, user)?;
-    views::merge(&mut payload, json!({"action": action, "number": number, "pull_request": pulls::show_full(s, repo, &p)?}));
+    views::merge(
+        &mut payload,
+        json!({"action": action, "number": number, "pull_request": pulls::show_full(s, repo, &p)?}),
+    );
     s.events.push(Event {
         name: "pull_request".to_owned(),
         action: Some(action.to_owned()),
@@ -110,7 +145,15 @@ pub fn pull_request(s: &mut State, id: u64, number: u64, action: &str, user: u64
     Ok(())
 }
 
-fn on_branch(s: &mut State, id: u64, name: &str, branch: &str, sha: &str, user: u64, payload: Value) -> Event {
+fn on_branch(
+    s: &mut State,
+    id: u64,
+    name: &str,
+    branch: &str,
+    sha: &str,
+    user: u64,
+    payload: Value,
+) -> Event {
     let _ = s;
     Event {
         name: name.to_owned(),
@@ -130,13 +173,22 @@ fn on_branch(s: &mut State, id: u64, name: &str, branch: &str, sha: &str, user: 
 }
 
 /// A `repository_dispatch`: always the default branch.
-pub fn dispatch(s: &mut State, id: u64, kind: &str, client: &Value, user: u64) -> Result<(), Reply> {
+pub fn dispatch(
+    s: &mut State,
+    id: u64,
+    kind: &str,
+    client: &Value,
+    user: u64,
+) -> Result<(), Reply> {
     let branch = s.repo(id)?.default_branch.clone();
     let Some(sha) = s.git(id).ref_sha(&format!("refs/heads/{branch}")) else {
         return Ok(());
     };
     let mut payload = base(s, id, user)?;
-    views::merge(&mut payload, json!({"action": kind, "branch": branch, "client_payload": client}));
+    views::merge(
+        &mut payload,
+        json!({"action": kind, "branch": branch, "client_payload": client}),
+    );
     let mut event = on_branch(s, id, "repository_dispatch", &branch, &sha, user, payload);
     event.action = Some(kind.to_owned());
     s.events.push(event);
@@ -145,7 +197,16 @@ pub fn dispatch(s: &mut State, id: u64, kind: &str, client: &Value, user: u64) -
 
 /// A `workflow_dispatch` or a tick of a `schedule`, of one workflow file that asks for it.
 #[allow(clippy::too_many_arguments)] // one call each, named by the routes
-pub fn manual(s: &mut State, id: u64, name: &str, path: &str, branch: &str, sha: &str, inputs: Value, user: u64) -> Result<(), Reply> {
+pub fn manual(
+    s: &mut State,
+    id: u64,
+    name: &str,
+    path: &str,
+    branch: &str,
+    sha: &str,
+    inputs: Value,
+    user: u64,
+) -> Result<(), Reply> {
     let git = s.git(id);
     let entry = git.entry(sha, path).ok_or_else(Reply::not_found)?;
     let text = git.blob(&entry.sha).map_err(broken)?;
@@ -185,12 +246,19 @@ pub fn tick(s: &mut State, id: u64) -> Result<(), Reply> {
 /// Paths of the workflow files at a commit.
 pub fn workflow_files(s: &State, id: u64, sha: &str) -> Vec<String> {
     let git = s.git(id);
-    let Some(dir) = git.entry(sha, ".github/workflows").filter(|e| e.kind == "tree") else {
+    let Some(dir) = git
+        .entry(sha, ".github/workflows")
+        .filter(|e| e.kind == "tree")
+    else {
         return Vec::new();
     };
     let entries = git.tree(&dir.sha, false).unwrap_or_default();
     let yaml = |p: &str| p.ends_with(".yml") || p.ends_with(".yaml");
-    entries.into_iter().filter(|e| e.kind == "blob" && yaml(&e.path)).map(|e| format!(".github/workflows/{}", e.path)).collect()
+    entries
+        .into_iter()
+        .filter(|e| e.kind == "blob" && yaml(&e.path))
+        .map(|e| format!(".github/workflows/{}", e.path))
+        .collect()
 }
 
 /// Turns the collected events into runs and returns their ids.
@@ -202,9 +270,14 @@ pub fn start_runs(s: &mut State) -> Vec<u64> {
             if event.only.as_ref().is_some_and(|only| *only != path) {
                 continue;
             }
-            let text = git.entry(&event.sha, &path).and_then(|e| git.blob(&e.sha).ok()).unwrap_or_default();
+            let text = git
+                .entry(&event.sha, &path)
+                .and_then(|e| git.blob(&e.sha).ok())
+                .unwrap_or_default();
             match workflow::parse(&String::from_utf8_lossy(&text)) {
-                Some(flow) if workflow::starts(&flow, &event) => started.extend(start(s, &event, path, flow)),
+                Some(flow) if workflow::starts(&flow, &event) => {
+                    started.extend(start(s, &event, path, flow))
+                }
                 Some(_) => {}
                 None => tracing::warn!(path, "workflow file is not valid YAML"),
             }
@@ -215,7 +288,11 @@ pub fn start_runs(s: &mut State) -> Vec<u64> {
 
 /// The id of a workflow file, made on first use.
 pub fn workflow_id(s: &mut State, repo: u64, path: &str) -> u64 {
-    let known = s.repos.get(&repo).and_then(|r| r.workflows.get(path)).map(|w| w.0);
+    let known = s
+        .repos
+        .get(&repo)
+        .and_then(|r| r.workflows.get(path))
+        .map(|w| w.0);
     known.unwrap_or_else(|| {
         // From a number space of its own, so that looking at a list gives out no other ids.
         let used: usize = s.repos.values().map(|r| r.workflows.len()).sum();
@@ -231,14 +308,38 @@ fn start(s: &mut State, event: &Event, path: String, flow: Value) -> Option<u64>
     let id = s.id();
     let workflow_id = workflow_id(s, event.repo, &path);
     let permissions = workflow::permissions(&flow, event.from_fork);
-    let id_token = permissions.get("id_token").is_some_and(|l| *l >= super::model::Level::Write);
-    let token = s.add_token(None, ACTIONS_BOT, Grant::Run { run: id, repo: event.repo, permissions });
+    let id_token = permissions
+        .get("id_token")
+        .is_some_and(|l| *l >= super::model::Level::Write);
+    let token = s.add_token(
+        None,
+        ACTIONS_BOT,
+        Grant::Run {
+            run: id,
+            repo: event.repo,
+            permissions,
+        },
+    );
     let now = s.now();
     let mut jobs = Vec::new();
     for (key, job) in flow.get("jobs")?.as_object()? {
-        let name = job.get("name").and_then(Value::as_str).filter(|n| !n.contains("${{")).unwrap_or(key).to_owned();
+        let name = job
+            .get("name")
+            .and_then(Value::as_str)
+            .filter(|n| !n.contains("${{"))
+            .unwrap_or(key)
+            .to_owned();
         let environment = workflow::environment(job).map(str::to_owned);
-        jobs.push(Job { id: s.id(), name, key: key.clone(), status: "queued", conclusion: None, environment, started: now, completed: None });
+        jobs.push(Job {
+            id: s.id(),
+            name,
+            key: key.clone(),
+            status: "queued",
+            conclusion: None,
+            environment,
+            started: now,
+            completed: None,
+        });
     }
     let counter = s.repos.get_mut(&event.repo)?.workflows.get_mut(&path)?;
     counter.1 += 1;
@@ -247,7 +348,11 @@ fn start(s: &mut State, event: &Event, path: String, flow: Value) -> Option<u64>
         number: counter.1,
         attempt: 1,
         workflow_id,
-        name: flow.get("name").and_then(Value::as_str).unwrap_or(&path).to_owned(),
+        name: flow
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or(&path)
+            .to_owned(),
         path,
         event: event.clone(),
         status: "queued",

@@ -54,7 +54,11 @@ impl Fault {
         let ms = v.get("ms").and_then(Value::as_u64).unwrap_or(60_000);
         let kind = match v.get("kind")? {
             Value::Number(n) if n.as_u64() == Some(429) => Kind::RateLimited,
-            Value::Number(n) => Kind::Status(u16::try_from(n.as_u64()?).ok().filter(|s| (500..600).contains(s))?),
+            Value::Number(n) => Kind::Status(
+                u16::try_from(n.as_u64()?)
+                    .ok()
+                    .filter(|s| (500..600).contains(s))?,
+            ),
             Value::String(s) => match s.as_str() {
                 "429" => Kind::RateLimited,
                 "secondary_limit" => Kind::Secondary,
@@ -72,8 +76,15 @@ impl Fault {
         };
         let times = v.get("times").and_then(Value::as_u64).unwrap_or(1);
         Some(Self {
-            method: v.get("method").and_then(Value::as_str).map(str::to_uppercase),
-            path: v.get("path").and_then(Value::as_str).unwrap_or("").to_owned(),
+            method: v
+                .get("method")
+                .and_then(Value::as_str)
+                .map(str::to_uppercase),
+            path: v
+                .get("path")
+                .and_then(Value::as_str)
+                .unwrap_or("")
+                .to_owned(),
             kind,
             times: u32::try_from(times).unwrap_or(u32::MAX),
             retry_after: v.get("retry_after").and_then(Value::as_u64).unwrap_or(1),
@@ -113,7 +124,10 @@ impl Faults {
     pub fn take(&mut self, method: &str, path: &str) -> Option<Fault> {
         let dispatch = method == "POST" && path.ends_with("/dispatches");
         let rule = self.rules.iter_mut().find(|r| {
-            let about_dispatch = matches!(r.kind, Kind::DropDispatch | Kind::DuplicateDispatch | Kind::DelayDispatch(_));
+            let about_dispatch = matches!(
+                r.kind,
+                Kind::DropDispatch | Kind::DuplicateDispatch | Kind::DelayDispatch(_)
+            );
             r.matches(method, path) && (!about_dispatch || dispatch)
         })?;
         rule.times -= 1;

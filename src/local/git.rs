@@ -18,8 +18,8 @@ pub struct GitError {
 /// A bare repository.
 #[derive(Debug, Clone)]
 pub struct Git {
-    dir: PathBuf,
-    path: String,
+    pub(super) dir: PathBuf,
+    pub(super) path: String,
 }
 
 /// Who and when, for a commit.
@@ -82,7 +82,7 @@ impl Git {
         &self.dir
     }
 
-    fn command(&self, args: &[&str]) -> Command {
+    pub(super) fn command(&self, args: &[&str]) -> Command {
         let mut c = Command::new("git");
         c.env_clear()
             .env("PATH", &self.path)
@@ -99,7 +99,7 @@ impl Git {
         c
     }
 
-    fn finish(mut c: Command, what: &str, input: &[u8]) -> Out<(i32, Vec<u8>, String)> {
+    pub(super) fn finish(mut c: Command, what: &str, input: &[u8]) -> Out<(i32, Vec<u8>, String)> {
         let fail = |stderr: String| GitError {
             command: what.to_owned(),
             stderr,
@@ -111,15 +111,18 @@ impl Git {
         let input = input.to_owned();
         // Its own thread: git may fill its output pipe before it has read all of its input.
         let feeder = std::thread::spawn(move || stdin.map(|mut s| s.write_all(&input)));
-        let out = child
-            .wait_with_output()
-            .map_err(|e| fail(e.to_string()))?;
+        let out = child.wait_with_output().map_err(|e| fail(e.to_string()))?;
         drop(feeder.join());
         let stderr = String::from_utf8_lossy(&out.stderr).trim().to_owned();
         Ok((out.status.code().unwrap_or(-1), out.stdout, stderr))
     }
 
-    fn run_env(&self, args: &[&str], input: &[u8], env: &[(&str, &str)]) -> Out<Vec<u8>> {
+    pub(super) fn run_env(
+        &self,
+        args: &[&str],
+        input: &[u8],
+        env: &[(&str, &str)],
+    ) -> Out<Vec<u8>> {
         let mut c = self.command(args);
         c.envs(env.iter().copied());
         let what = args.first().copied().unwrap_or("");
@@ -133,7 +136,7 @@ impl Git {
         })
     }
 
-    fn run(&self, args: &[&str]) -> Out<Vec<u8>> {
+    pub(super) fn run(&self, args: &[&str]) -> Out<Vec<u8>> {
         self.run_env(args, b"", &[])
     }
 
@@ -151,9 +154,15 @@ impl Git {
     /// The commit that a branch, full ref, tag or (full or short) sha names.
     pub fn resolve(&self, rev: &str) -> Option<String> {
         let verify = |r: &str| {
-            self.line(&["rev-parse", "--verify", "-q", "--end-of-options", &format!("{r}^{{commit}}")])
-                .ok()
-                .filter(|s| !s.is_empty())
+            self.line(&[
+                "rev-parse",
+                "--verify",
+                "-q",
+                "--end-of-options",
+                &format!("{r}^{{commit}}"),
+            ])
+            .ok()
+            .filter(|s| !s.is_empty())
         };
         let is_sha = rev.len() == 40 && rev.bytes().all(|b| b.is_ascii_hexdigit());
         if is_sha {
@@ -241,7 +250,16 @@ impl Git {
             return None;
         }
         let out = self
-            .run(&["--literal-pathspecs", "ls-tree", "-z", "-l", "--full-tree", tree, "--", path])
+            .run(&[
+                "--literal-pathspecs",
+                "ls-tree",
+                "-z",
+                "-l",
+                "--full-tree",
+                tree,
+                "--",
+                path,
+            ])
             .ok()?;
         let out = String::from_utf8_lossy(&out);
         let line = out.split('\0').next()?;
@@ -261,78 +279,6 @@ impl Git {
         self.run(&["cat-file", "blob", sha])
     }
 
-    /// Stores a blob.
-    pub fn put_blob(&self, bytes: &[u8]) -> Out<String> {
-        let out = self.run_env(&["hash-object", "-w", "--stdin"], bytes, &[])?;
-        Ok(String::from_utf8_lossy(&out).trim().to_owned())
-    }
-
-    /// A tree: `base` with each path set to `(mode, sha)` or removed.
-    pub fn put_tree(&self, base: Option<&str>, changes: &[(String, Option<(String, String)>)]) -> Out<String> {
-        let index = self.dir.join(format!("index.{}", super::ids::random_hex(8)));
-        let name = index.to_string_lossy().into_owned();
-        let env = [("GIT_INDEX_FILE", name.as_str())];
-        let result = (|| {
-            match base {
-                Some(b) => self.run_env(&["read-tree", b], b"", &env)?,
-                None => self.run_env(&["read-tree", "--empty"], b"", &env)?,
-            };
-            let zero = "0".repeat(40);
-            let mut input = String::new();
-            for (path, to) in changes {
-                match to {
-                    Some((mode, sha)) if mode == "040000" => {
-                        for e in self.tree(sha, true)?.iter().filter(|e| e.kind != "tree") {
-                            input.push_str(&format!("{} {}\t{path}/{}\0", e.mode, e.sha, e.path));
-                        }
-                    }
-                    Some((mode, sha)) => input.push_str(&format!("{mode} {sha}\t{path}\0")),
-                    None => input.push_str(&format!("0 {zero}\t{path}\0")),
-                }
-            }
-            self.run_env(&["update-index", "-z", "--index-info"], input.as_bytes(), &env)?;
-            let out = self.run_env(&["write-tree"], b"", &env)?;
-            Ok(String::from_utf8_lossy(&out).trim().to_owned())
-        })();
-        drop(std::fs::remove_file(index));
-        result
-    }
-
-    /// Stores a commit.
-    pub fn put_commit(&self, tree: &str, parents: &[String], message: &str, author: &Person, committer: &Person) -> Out<String> {
-        let mut args = vec!["commit-tree", tree];
-        for p in parents {
-            args.extend(["-p", p]);
-        }
-        let (adate, cdate) = (format!("{} +0000", author.date), format!("{} +0000", committer.date));
-        let env = [
-            ("GIT_AUTHOR_NAME", author.name.as_str()),
-            ("GIT_AUTHOR_EMAIL", author.email.as_str()),
-            ("GIT_AUTHOR_DATE", adate.as_str()),
-            ("GIT_COMMITTER_NAME", committer.name.as_str()),
-            ("GIT_COMMITTER_EMAIL", committer.email.as_str()),
-            ("GIT_COMMITTER_DATE", cdate.as_str()),
-        ];
-        let out = self.run_env(&args, message.as_bytes(), &env)?;
-        Ok(String::from_utf8_lossy(&out).trim().to_owned())
-    }
-
-    /// Moves a ref, or creates it.
-    pub fn set_ref(&self, full: &str, sha: &str) -> Out<()> {
-        self.run(&["update-ref", "--", full, sha]).map(drop)
-    }
-
-    /// Deletes a ref.
-    pub fn delete_ref(&self, full: &str) -> Out<()> {
-        self.run(&["update-ref", "-d", "--", full]).map(drop)
-    }
-
-    /// Points HEAD at a branch.
-    pub fn set_head(&self, branch: &str) -> Out<()> {
-        self.run(&["symbolic-ref", "HEAD", &format!("refs/heads/{branch}")])
-            .map(drop)
-    }
-
     /// All refs below a prefix, by name.
     pub fn refs(&self, prefix: &str) -> Vec<(String, String)> {
         let out = self
@@ -346,19 +292,29 @@ impl Git {
     }
 
     /// Commits reachable from `include` and not from `exclude`, newest first.
-    pub fn log(&self, include: &str, exclude: Option<&str>, path: Option<&str>) -> Out<Vec<String>> {
+    pub fn log(
+        &self,
+        include: &str,
+        exclude: Option<&str>,
+        path: Option<&str>,
+    ) -> Out<Vec<String>> {
         let not = exclude.map(|e| format!("^{e}"));
         let mut args = vec!["--literal-pathspecs", "rev-list", "--topo-order", include];
         args.extend(not.as_deref());
         args.push("--");
         args.extend(path);
         let out = self.run(&args)?;
-        Ok(String::from_utf8_lossy(&out).lines().map(str::to_owned).collect())
+        Ok(String::from_utf8_lossy(&out)
+            .lines()
+            .map(str::to_owned)
+            .collect())
     }
 
     /// The best common ancestor.
     pub fn merge_base(&self, a: &str, b: &str) -> Option<String> {
-        self.line(&["merge-base", a, b]).ok().filter(|s| !s.is_empty())
+        self.line(&["merge-base", a, b])
+            .ok()
+            .filter(|s| !s.is_empty())
     }
 
     /// Whether `a` is `b` or one of its ancestors.
@@ -368,13 +324,17 @@ impl Git {
 
     /// The tree of a merge, or `None` on conflicts.
     pub fn merge_tree(&self, ours: &str, theirs: &str) -> Option<String> {
-        let out = self.line(&["merge-tree", "--write-tree", ours, theirs]).ok()?;
+        let out = self
+            .line(&["merge-tree", "--write-tree", ours, theirs])
+            .ok()?;
         out.lines().next().map(str::to_owned)
     }
 
     /// Raw, statistics and patch of a diff with rename detection; parsed in [`super::diff`].
     pub fn diff(&self, base: &str, head: &str) -> Out<(String, String, String)> {
-        let text = |args: &[&str]| Ok::<_, GitError>(String::from_utf8_lossy(&self.run(args)?).into_owned());
+        let text = |args: &[&str]| {
+            Ok::<_, GitError>(String::from_utf8_lossy(&self.run(args)?).into_owned())
+        };
         let common = ["diff-tree", "-r", "-M", "--no-ext-diff"];
         let with = |extra: &[&str]| {
             let mut a = common.to_vec();
@@ -382,37 +342,11 @@ impl Git {
             a.extend([base, head]);
             text(&a)
         };
-        Ok((with(&["--raw", "-z", "--no-abbrev"])?, with(&["--numstat", "-z"])?, with(&["-p"])?))
-    }
-
-    /// Writes the tree of a commit into a new folder with a plain `.git`, like `actions/checkout`.
-    pub fn materialise(&self, sha: &str, into: &Path, branch: &str) -> Out<()> {
-        let fail = |e: std::io::Error| GitError {
-            command: "checkout".to_owned(),
-            stderr: e.to_string(),
-        };
-        std::fs::create_dir_all(into).map_err(fail)?;
-        let work = Git::new(&into.join(".git"), &self.path);
-        let mut c = work.command(&["init", "-q", "-b", branch]);
-        c.current_dir(into);
-        c.env("GIT_WORK_TREE", into);
-        Self::finish(c, "init", b"")?;
-        let alternates = self.dir.join("objects");
-        let alternates = std::fs::canonicalize(&alternates).unwrap_or(alternates);
-        let info = into.join(".git/objects/info");
-        std::fs::create_dir_all(&info).map_err(fail)?;
-        std::fs::write(info.join("alternates"), format!("{}\n", alternates.display())).map_err(fail)?;
-        work.set_ref(&format!("refs/heads/{branch}"), sha)?;
-        let mut c = work.command(&["reset", "-q", "--hard", sha]);
-        c.current_dir(into).env("GIT_WORK_TREE", into);
-        let (code, _, stderr) = Self::finish(c, "reset", b"")?;
-        if code == 0 {
-            return Ok(());
-        }
-        Err(GitError {
-            command: "reset".to_owned(),
-            stderr,
-        })
+        Ok((
+            with(&["--raw", "-z", "--no-abbrev"])?,
+            with(&["--numstat", "-z"])?,
+            with(&["-p"])?,
+        ))
     }
 }
 

@@ -74,12 +74,20 @@ impl<'a> Reader<'a> {
     }
     fn expect(&mut self, what: &str) -> Parse<()> {
         let got = self.next();
-        if got == what { Ok(()) } else { Err(format!("Expected \"{what}\", actual: \"{got}\"")) }
+        if got == what {
+            Ok(())
+        } else {
+            Err(format!("Expected \"{what}\", actual: \"{got}\""))
+        }
     }
     fn value(&mut self) -> Parse<Value> {
         let t = self.next();
         if let Some(name) = t.strip_prefix('$') {
-            return self.variables.get(name).cloned().ok_or_else(|| format!("Variable ${name} was not provided"));
+            return self
+                .variables
+                .get(name)
+                .cloned()
+                .ok_or_else(|| format!("Variable ${name} was not provided"));
         }
         match t {
             "[" => {
@@ -121,8 +129,17 @@ impl<'a> Reader<'a> {
                 }
                 self.next();
             }
-            let inner = if self.peek() == "{" { self.selection(depth + 1)? } else { Vec::new() };
-            out.push(Field { alias, name, args, inner });
+            let inner = if self.peek() == "{" {
+                self.selection(depth + 1)?
+            } else {
+                Vec::new()
+            };
+            out.push(Field {
+                alias,
+                name,
+                args,
+                inner,
+            });
         }
         self.next();
         Ok(out)
@@ -141,12 +158,17 @@ impl<'a> Reader<'a> {
 }
 
 /// Evaluates a selection with one function for its fields.
-fn object(fields: &[Field], kind: &str, mut get: impl FnMut(&Field) -> Parse<Option<Value>>) -> Parse<Value> {
+fn object(
+    fields: &[Field],
+    kind: &str,
+    mut get: impl FnMut(&Field) -> Parse<Option<Value>>,
+) -> Parse<Value> {
     let mut out = Map::new();
     for f in fields {
         let value = match f.name.as_str() {
             "__typename" => json!(kind),
-            _ => get(f)?.ok_or_else(|| format!("Field '{}' doesn't exist on type '{kind}'", f.name))?,
+            _ => get(f)?
+                .ok_or_else(|| format!("Field '{}' doesn't exist on type '{kind}'", f.name))?,
         };
         out.insert(f.alias.clone(), value);
     }
@@ -155,79 +177,144 @@ fn object(fields: &[Field], kind: &str, mut get: impl FnMut(&Field) -> Parse<Opt
 
 fn pull(c: &Ctx, repo: &Repo, p: &Pull, fields: &[Field]) -> Parse<Value> {
     let head = p.head_repo.and_then(|id| c.s.repos.get(&id));
-    object(fields, "PullRequest", |f| Ok(Some(match f.name.as_str() {
-        "id" => json!(node_id("PullRequest", p.id)),
-        "databaseId" => json!(p.id),
-        "number" => json!(p.number),
-        "title" => json!(p.title),
-        "isDraft" => json!(p.draft),
-        "state" => json!(if p.merged.is_some() { "MERGED" } else if p.open { "OPEN" } else { "CLOSED" }),
-        "headRefOid" => json!(p.head_sha),
-        "headRefName" => json!(p.head_ref),
-        "baseRefName" => json!(p.base_ref),
-        "baseRefOid" => json!(p.base_sha),
-        "isCrossRepository" => json!(p.head_repo != Some(repo.id)),
-        "author" => object(&f.inner, "User", |a| Ok((a.name == "login").then(|| json!(c.s.login(p.user)))))?,
-        "headRepository" => match head {
-            None => Value::Null,
-            Some(h) => repository(c, h, &f.inner)?,
-        },
-        _ => return Ok(None),
-    })))
+    object(fields, "PullRequest", |f| {
+        Ok(Some(match f.name.as_str() {
+            "id" => json!(node_id("PullRequest", p.id)),
+            "databaseId" => json!(p.id),
+            "number" => json!(p.number),
+            "title" => json!(p.title),
+            "isDraft" => json!(p.draft),
+            "state" => json!(if p.merged.is_some() {
+                "MERGED"
+            } else if p.open {
+                "OPEN"
+            } else {
+                "CLOSED"
+            }),
+            "headRefOid" => json!(p.head_sha),
+            "headRefName" => json!(p.head_ref),
+            "baseRefName" => json!(p.base_ref),
+            "baseRefOid" => json!(p.base_sha),
+            "isCrossRepository" => json!(p.head_repo != Some(repo.id)),
+            "author" => object(&f.inner, "User", |a| {
+                Ok((a.name == "login").then(|| json!(c.s.login(p.user))))
+            })?,
+            "headRepository" => match head {
+                None => Value::Null,
+                Some(h) => repository(c, h, &f.inner)?,
+            },
+            _ => return Ok(None),
+        }))
+    })
 }
 
 fn repository(c: &Ctx, repo: &Repo, fields: &[Field]) -> Parse<Value> {
-    object(fields, "Repository", |f| Ok(Some(match f.name.as_str() {
-        "id" => json!(node_id("Repository", repo.id)),
-        "databaseId" => json!(repo.id),
-        "name" => json!(repo.name),
-        "nameWithOwner" => json!(c.s.full_name(repo)),
-        "isArchived" => json!(repo.archived),
-        "isPrivate" => json!(repo.private),
-        "owner" => object(&f.inner, "RepositoryOwner", |a| Ok((a.name == "login").then(|| json!(c.s.login(repo.owner)))))?,
-        "defaultBranchRef" => {
-            let sha = c.s.git(repo.id).ref_sha(&format!("refs/heads/{}", repo.default_branch));
-            let Some(sha) = sha else { return Ok(Some(Value::Null)) };
-            object(&f.inner, "Ref", |r| Ok(Some(match r.name.as_str() {
-                "name" => json!(repo.default_branch),
-                "target" => object(&r.inner, "GitObject", |t| Ok((t.name == "oid").then(|| json!(sha))))?,
-                _ => return Ok(None),
-            })))?
-        }
-        "pullRequests" => {
-            let states = match f.args.get("states") {
-                None => Vec::new(),
-                Some(Value::Array(l)) => l.iter().filter_map(Value::as_str).collect(),
-                Some(v) => v.as_str().into_iter().collect(),
-            };
-            let first = f.args.get("first").or_else(|| f.args.get("last")).and_then(Value::as_u64);
-            let first = first.ok_or("You must provide a `first` or `last` value to properly paginate the `pullRequests` connection.")?;
-            let base = f.args.get("baseRefName").and_then(Value::as_str);
-            let state = |p: &Pull| if p.merged.is_some() { "MERGED" } else if p.open { "OPEN" } else { "CLOSED" };
-            let all: Vec<&Pull> = repo.pulls.values().filter(|p| (states.is_empty() || states.contains(&state(p))) && base.is_none_or(|b| b == p.base_ref)).collect();
-            let shown: Vec<&Pull> = all.iter().take(usize::try_from(first.min(100)).unwrap_or(100)).copied().collect();
-            object(&f.inner, "PullRequestConnection", |x| Ok(Some(match x.name.as_str() {
-                "totalCount" => json!(all.len()),
-                "nodes" => shown.iter().map(|p| pull(c, repo, p, &x.inner)).collect::<Parse<Value>>()?,
-                "pageInfo" => object(&x.inner, "PageInfo", |i| Ok(match i.name.as_str() {
-                    "hasNextPage" => Some(json!(all.len() > shown.len())),
-                    "endCursor" => Some(shown.last().map_or(Value::Null, |p| json!(p.number.to_string()))),
-                    _ => None,
-                }))?,
-                _ => return Ok(None),
-            })))?
-        }
-        _ => return Ok(None),
-    })))
+    object(fields, "Repository", |f| {
+        Ok(Some(match f.name.as_str() {
+            "id" => json!(node_id("Repository", repo.id)),
+            "databaseId" => json!(repo.id),
+            "name" => json!(repo.name),
+            "nameWithOwner" => json!(c.s.full_name(repo)),
+            "isArchived" => json!(repo.archived),
+            "isPrivate" => json!(repo.private),
+            "owner" => object(&f.inner, "RepositoryOwner", |a| {
+                Ok((a.name == "login").then(|| json!(c.s.login(repo.owner))))
+            })?,
+            "defaultBranchRef" => {
+                let sha =
+                    c.s.git(repo.id)
+                        .ref_sha(&format!("refs/heads/{}", repo.default_branch));
+                let Some(sha) = sha else {
+                    return Ok(Some(Value::Null));
+                };
+                object(&f.inner, "Ref", |r| {
+                    Ok(Some(match r.name.as_str() {
+                        "name" => json!(repo.default_branch),
+                        "target" => object(&r.inner, "GitObject", |t| {
+                            Ok((t.name == "oid").then(|| json!(sha)))
+                        })?,
+                        _ => return Ok(None),
+                    }))
+                })?
+            }
+            "pullRequests" => {
+                let states = match f.args.get("states") {
+                    None => Vec::new(),
+                    Some(Value::Array(l)) => l.iter().filter_map(Value::as_str).collect(),
+                    Some(v) => v.as_str().into_iter().collect(),
+                };
+                let first = f
+                    .args
+                    .get("first")
+                    .or_else(|| f.args.get("last"))
+                    .and_then(Value::as_u64);
+                let first = first.ok_or("You must provide a `first` or `last` value to properly paginate the `pullRequests` connection.")?;
+                let base = f.args.get("baseRefName").and_then(Value::as_str);
+                let state = |p: &Pull| {
+                    if p.merged.is_some() {
+                        "MERGED"
+                    } else if p.open {
+                        "OPEN"
+                    } else {
+                        "CLOSED"
+                    }
+                };
+                let all: Vec<&Pull> = repo
+                    .pulls
+                    .values()
+                    .filter(|p| {
+                        (states.is_empty() || states.contains(&state(p)))
+                            && base.is_none_or(|b| b == p.base_ref)
+                    })
+                    .collect();
+                let shown: Vec<&Pull> = all
+                    .iter()
+                    .take(usize::try_from(first.min(100)).unwrap_or(100))
+                    .copied()
+                    .collect();
+                object(&f.inner, "PullRequestConnection", |x| {
+                    Ok(Some(match x.name.as_str() {
+                        "totalCount" => json!(all.len()),
+                        "nodes" => shown
+                            .iter()
+                            .map(|p| pull(c, repo, p, &x.inner))
+                            .collect::<Parse<Value>>()?,
+                        "pageInfo" => object(&x.inner, "PageInfo", |i| {
+                            Ok(match i.name.as_str() {
+                                "hasNextPage" => Some(json!(all.len() > shown.len())),
+                                "endCursor" => Some(
+                                    shown
+                                        .last()
+                                        .map_or(Value::Null, |p| json!(p.number.to_string())),
+                                ),
+                                _ => None,
+                            })
+                        })?,
+                        _ => return Ok(None),
+                    }))
+                })?
+            }
+            _ => return Ok(None),
+        }))
+    })
 }
 
 /// `POST /graphql`.
 pub fn answer(c: &mut Ctx) -> Res {
     c.user()?;
     let body = c.req.json()?;
-    let query = text(&body, "query").ok_or_else(|| Reply::error(400, "A query attribute must be specified and must be a string."))?;
+    let query = text(&body, "query").ok_or_else(|| {
+        Reply::error(
+            400,
+            "A query attribute must be specified and must be a string.",
+        )
+    })?;
     let none = json!({});
-    let mut reader = Reader { tokens: tokens(query), at: 0, variables: body.get("variables").unwrap_or(&none) };
+    let mut reader = Reader {
+        tokens: tokens(query),
+        at: 0,
+        variables: body.get("variables").unwrap_or(&none),
+    };
     let mut errors = Vec::new();
     let (limit, used, reset) = super::rest::users::limits(c);
     let result = reader.document().and_then(|fields| object(&fields, "Query", |f| Ok(Some(match f.name.as_str() {

@@ -11,6 +11,7 @@ pub mod diff;
 pub mod events;
 pub mod faults;
 pub mod git;
+pub mod git_write;
 pub mod graphql;
 pub mod http;
 pub mod ids;

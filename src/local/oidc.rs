@@ -2,7 +2,7 @@
 //!
 //! Claims: <https://docs.github.com/en/actions/reference/security/oidc>.
 use super::http::{Reply, Req, Res};
-use super::ids::{random_hex, hex};
+use super::ids::{hex, random_hex};
 use super::model::{OidcGrant, Run};
 use super::state::State;
 use aws_lc_rs::rsa::{KeyPair, KeySize};
@@ -83,9 +83,12 @@ impl Issuer {
             Forge::Hs256 => {
                 let (n, _) = public_numbers(self.key.public_key().as_ref());
                 let key = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, n);
-                aws_lc_rs::hmac::sign(&key, message.as_bytes()).as_ref().to_vec()
+                aws_lc_rs::hmac::sign(&key, message.as_bytes())
+                    .as_ref()
+                    .to_vec()
             }
-            Forge::OtherKey => KeyPair::generate(KeySize::Rsa2048).map_or_else(|_| Vec::new(), |k| rs256(&k, &message)),
+            Forge::OtherKey => KeyPair::generate(KeySize::Rsa2048)
+                .map_or_else(|_| Vec::new(), |k| rs256(&k, &message)),
             _ => rs256(&self.key, &message),
         };
         if forge == Forge::BadSignature
@@ -115,10 +118,16 @@ fn public_numbers(der: &[u8]) -> (&[u8], &[u8]) {
         } else {
             let n = first & 0x7f;
             let bytes = der.get(2..2 + n).unwrap_or_default();
-            (bytes.iter().fold(0usize, |a, b| a << 8 | usize::from(*b)), 2 + n)
+            (
+                bytes.iter().fold(0usize, |a, b| a << 8 | usize::from(*b)),
+                2 + n,
+            )
         };
         let end = (start + length).min(der.len());
-        (der.get(start..end).unwrap_or_default(), der.get(end..).unwrap_or_default())
+        (
+            der.get(start..end).unwrap_or_default(),
+            der.get(end..).unwrap_or_default(),
+        )
     }
     let (sequence, _) = value(der);
     let (n, rest) = value(sequence);
@@ -199,7 +208,9 @@ pub fn route(s: &mut State, req: &Req) -> Res {
         }))),
         ["_oidc", ".well-known", "jwks"] => Ok(Reply::ok(s.issuer.jwks())),
         ["_oidc", "token"] => {
-            let grant = super::access::bearer(req).and_then(|t| s.oidc_grants.get(t)).cloned();
+            let grant = super::access::bearer(req)
+                .and_then(|t| s.oidc_grants.get(t))
+                .cloned();
             let grant = grant.ok_or_else(|| Reply::error(401, "Bad credentials"))?;
             let run = s.runs.get(&grant.run).ok_or_else(Reply::not_found)?;
             if run.status == "completed" {
@@ -207,7 +218,10 @@ pub fn route(s: &mut State, req: &Req) -> Res {
             }
             let owner = s.login(s.repo(run.event.repo)?.owner);
             let default = format!("{}/{owner}", s.url);
-            let audience = req.q("audience").filter(|a| !a.is_empty()).unwrap_or(&default);
+            let audience = req
+                .q("audience")
+                .filter(|a| !a.is_empty())
+                .unwrap_or(&default);
             let value = s.issuer.sign(&claims(s, run, &grant, audience)?);
             Ok(Reply::ok(json!({"count": value.len(), "value": value})))
         }

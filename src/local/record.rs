@@ -19,7 +19,10 @@ impl Journal {
     /// Adds one exchange. A recording that cannot be written is reported, not fatal.
     pub fn add(&mut self, entry: Value) {
         if let Some(path) = &self.file {
-            let opened = std::fs::OpenOptions::new().create(true).append(true).open(path);
+            let opened = std::fs::OpenOptions::new()
+                .create(true)
+                .append(true)
+                .open(path);
             let written = opened.and_then(|mut f| writeln!(f, "{entry}"));
             if let Err(error) = written {
                 tracing::warn!(path = %path.display(), %error, "cannot record an exchange");

@@ -8,7 +8,7 @@ use super::model::Grant;
 use super::oidc::Issuer;
 use super::record::Journal;
 use super::runner::{self, RunnerSettings};
-use super::state::{ACTIONS_BOT, ADMIN_USER, State};
+use super::state::{ACTIONS_BOT, ADMIN_USER, State, WEB_FLOW};
 use super::{admin, events, oidc, rest};
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State as Shared};
@@ -73,7 +73,9 @@ impl Server {
         tokio::fs::create_dir_all(settings.dir.join("git")).await?;
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", settings.port)).await?;
         let url = format!("http://{}", listener.local_addr()?);
-        let token = settings.admin_token.unwrap_or_else(|| format!("ghp_{}", random_hex(20)));
+        let token = settings
+            .admin_token
+            .unwrap_or_else(|| format!("ghp_{}", random_hex(20)));
         let mut state = State {
             clock: settings.clock,
             url: url.clone(),
@@ -87,13 +89,21 @@ impl Server {
             oidc_grants: HashMap::new(),
             issuer: Issuer::new()?,
             faults: Faults::default(),
-            journal: Journal { file: settings.record, entries: Vec::new() },
+            journal: Journal {
+                file: settings.record,
+                entries: Vec::new(),
+            },
             events: Vec::new(),
             delayed: 0,
             last_id: 1000,
         };
         state.insert_account(ADMIN_USER, "local-admin", "User");
         state.insert_account(ACTIONS_BOT, "github-actions[bot]", "Bot");
+        state.insert_account(WEB_FLOW, "web-flow", "User");
+        if let Some(web_flow) = state.accounts.get_mut(&WEB_FLOW) {
+            // Merges made on GitHub's pages are committed by this account.
+            "noreply@github.com".clone_into(&mut web_flow.email);
+        }
         state.add_token(Some(&token), ADMIN_USER, Grant::Admin);
         let inner = Arc::new(Inner {
             state: Mutex::new(state),
@@ -101,7 +111,9 @@ impl Server {
             active: AtomicUsize::new(0),
             stopping: watch::Sender::new(false),
         });
-        let app = axum::Router::new().fallback(handle).with_state(inner.clone());
+        let app = axum::Router::new()
+            .fallback(handle)
+            .with_state(inner.clone());
         let mut stop = inner.stopping.subscribe();
         let task = tokio::spawn(async move {
             let stopped = async move {
@@ -112,7 +124,12 @@ impl Server {
                 () = stopped => {}
             }
         });
-        Ok(Self { url, token, inner, task })
+        Ok(Self {
+            url,
+            token,
+            inner,
+            task,
+        })
     }
 
     /// The state, for in-process use; hold it only briefly.
@@ -131,13 +148,23 @@ impl Server {
     }
 
     /// A request without a socket, with a token of one's choice.
-    pub async fn call_as(&self, token: &str, method: &str, path: &str, body: Value) -> (u16, Value) {
+    pub async fn call_as(
+        &self,
+        token: &str,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> (u16, Value) {
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let mut headers = ::http::HeaderMap::new();
         if let Ok(value) = format!("Bearer {token}").parse() {
             headers.insert("authorization", value);
         }
-        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        let body = if body.is_null() {
+            Vec::new()
+        } else {
+            body.to_string().into_bytes()
+        };
         let req = Req::new(method, path, query, headers, body);
         let reply = exchange(&self.inner, req).await;
         (reply.status, reply.body.unwrap_or(Value::Null))
@@ -152,7 +179,11 @@ impl Server {
     pub async fn idle(&self) {
         loop {
             let busy = self.inner.active.load(Ordering::SeqCst) > 0
-                && self.state().runs.values().any(|r| matches!(r.status, "queued" | "in_progress"))
+                && self
+                    .state()
+                    .runs
+                    .values()
+                    .any(|r| matches!(r.status, "queued" | "in_progress"))
                 || self.state().delayed > 0;
             if !busy {
                 return;
@@ -179,7 +210,13 @@ async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response
     let query = parts.uri.query().unwrap_or("").to_owned();
     let reply = match to_bytes(body, 100 << 20).await {
         Ok(bytes) => {
-            let req = Req::new(parts.method.as_str(), parts.uri.path(), &query, parts.headers, bytes.to_vec());
+            let req = Req::new(
+                parts.method.as_str(),
+                parts.uri.path(),
+                &query,
+                parts.headers,
+                bytes.to_vec(),
+            );
             exchange(&inner, req).await
         }
         Err(_) => Reply::error(413, "Payload too large"),
@@ -201,14 +238,24 @@ async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response
 /// One request from first to last: fault, handler, headers, journal, runs.
 async fn exchange(inner: &Arc<Inner>, req: Req) -> Reply {
     let public = !req.path.starts_with("/_");
-    let fault = if public { inner.state().faults.take(&req.method, &req.path) } else { None };
+    let fault = if public {
+        inner.state().faults.take(&req.method, &req.path)
+    } else {
+        None
+    };
     let before = match fault.as_ref().map(|f| &f.kind) {
         Some(Kind::RateLimited) => Some(Reply::error(429, "API rate limit exceeded")),
-        Some(Kind::Secondary) => Some(Reply::error(403, "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.")),
+        Some(Kind::Secondary) => Some(Reply::error(
+            403,
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+        )),
         Some(Kind::Status(s)) => Some(Reply::error(*s, "Server Error")),
         Some(Kind::Timeout(ms)) => {
             tokio::time::sleep(Duration::from_millis(*ms)).await;
-            Some(Reply::error(504, "We couldn't respond to your request in time."))
+            Some(Reply::error(
+                504,
+                "We couldn't respond to your request in time.",
+            ))
         }
         Some(Kind::DropDispatch) => Some(Reply::none()),
         _ => None,
@@ -266,7 +313,11 @@ fn locked(inner: &Inner, req: &Req, kind: Option<&Kind>) -> Done {
         _ => {}
     }
     let runs = events::start_runs(s);
-    let reply = if kind == Some(&Kind::DropAfter) { Reply::error(502, "Server Error") } else { reply };
+    let reply = if kind == Some(&Kind::DropAfter) {
+        Reply::error(502, "Server Error")
+    } else {
+        reply
+    };
     if !req.path.starts_with("/_") {
         journal(s, req, &reply);
     }
@@ -293,9 +344,18 @@ fn answer(s: &mut State, req: &Req) -> Reply {
         rest::route(&mut c).unwrap_or_else(|e| e)
     };
     if req.method == "GET" && reply.status == 200 {
-        let digest = Sha256::digest(reply.body.as_ref().map(Value::to_string).unwrap_or_default());
+        let digest = Sha256::digest(
+            reply
+                .body
+                .as_ref()
+                .map(Value::to_string)
+                .unwrap_or_default(),
+        );
         let etag = format!("W/\"{}\"", hex(&digest));
-        if req.header("if-none-match").is_some_and(|v| v.split(", ").any(|e| e == etag)) {
+        if req
+            .header("if-none-match")
+            .is_some_and(|v| v.split(", ").any(|e| e == etag))
+        {
             reply.status = 304;
             reply.body = None;
         }
@@ -310,10 +370,20 @@ fn answer(s: &mut State, req: &Req) -> Reply {
     let used = used + counted;
     reply
         .with("x-ratelimit-limit", limit.to_string())
-        .with("x-ratelimit-remaining", limit.saturating_sub(used).to_string())
+        .with(
+            "x-ratelimit-remaining",
+            limit.saturating_sub(used).to_string(),
+        )
         .with("x-ratelimit-used", used.to_string())
         .with("x-ratelimit-reset", reset.to_string())
-        .with("x-ratelimit-resource", if req.path == "/graphql" { "graphql" } else { "core" })
+        .with(
+            "x-ratelimit-resource",
+            if req.path == "/graphql" {
+                "graphql"
+            } else {
+                "core"
+            },
+        )
         .with("x-github-api-version-selected", "2022-11-28")
         .with("x-github-request-id", random_hex(12).to_uppercase())
 }
@@ -326,7 +396,11 @@ fn journal(s: &mut State, req: &Req, reply: &Reply) {
         .filter_map(|(k, v)| Some((k.as_str(), v.to_str().ok()?)))
         .collect();
     let body = serde_json::from_slice::<Value>(&req.body).unwrap_or(Value::Null);
-    let answered: HashMap<&str, &str> = reply.headers.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let answered: HashMap<&str, &str> = reply
+        .headers
+        .iter()
+        .map(|(k, v)| (k.as_str(), v.as_str()))
+        .collect();
     s.journal.add(json!({
         "method": req.method, "path": req.path,
         "query": req.query.iter().map(|(k, v)| json!([k, v])).collect::<Vec<_>>(),

@@ -12,6 +12,8 @@ use std::path::PathBuf;
 
 /// Id of `github-actions[bot]`, the same as on github.com.
 pub const ACTIONS_BOT: u64 = 41_898_282;
+/// `web-flow`.
+pub const WEB_FLOW: u64 = 19_864_447;
 /// Id of the account that the admin token acts as.
 pub const ADMIN_USER: u64 = 1;
 
@@ -86,7 +88,12 @@ impl State {
         }
         let ok = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if login.is_empty() || login.len() > 39 || !login.chars().all(ok) {
-            return Err(Reply::invalid("User", "login", "invalid", "login is invalid"));
+            return Err(Reply::invalid(
+                "User",
+                "login",
+                "invalid",
+                "login is invalid",
+            ));
         }
         let id = self.id();
         self.insert_account(id, login, kind);
@@ -145,8 +152,7 @@ impl State {
         self.repos
             .values()
             .find(|r| {
-                r.name.eq_ignore_ascii_case(name)
-                    && self.login(r.owner).eq_ignore_ascii_case(owner)
+                r.name.eq_ignore_ascii_case(name) && self.login(r.owner).eq_ignore_ascii_case(owner)
             })
             .map(|r| r.id)
     }
@@ -171,9 +177,23 @@ impl State {
             .accounts
             .get(&repo.owner)
             .and_then(|o| o.members.get(&user))
-            .map_or(Level::None, |role| if role == "admin" { Level::Admin } else { Level::Read });
-        let direct = repo.collaborators.get(&user).copied().unwrap_or(Level::None);
-        let public = if repo.private { Level::None } else { Level::Read };
+            .map_or(Level::None, |role| {
+                if role == "admin" {
+                    Level::Admin
+                } else {
+                    Level::Read
+                }
+            });
+        let direct = repo
+            .collaborators
+            .get(&user)
+            .copied()
+            .unwrap_or(Level::None);
+        let public = if repo.private {
+            Level::None
+        } else {
+            Level::Read
+        };
         member.max(direct).max(public)
     }
 
@@ -181,15 +201,35 @@ impl State {
     pub fn level(&self, token: &Token, repo: &Repo, permission: &str) -> Level {
         let granted = |p: &Permissions| {
             let stated = p.get(permission).copied().unwrap_or(Level::None);
-            let implied = if permission == "metadata" { Level::Read } else { Level::None };
+            let implied = if permission == "metadata" {
+                Level::Read
+            } else {
+                Level::None
+            };
             stated.max(implied)
         };
-        let public = if repo.private { Level::None } else { Level::Read };
+        // What anybody may read of a public repository; settings are not among it.
+        let open = [
+            "metadata",
+            "contents",
+            "issues",
+            "pull_requests",
+            "statuses",
+            "checks",
+            "actions",
+            "deployments",
+        ];
+        let public = if repo.private || !open.contains(&permission) {
+            Level::None
+        } else {
+            Level::Read
+        };
         let role = self.role(token.user, repo);
         let level = match &token.grant {
             Grant::Admin => Level::Admin,
             // Anybody who can read may comment; everything else follows the role.
             Grant::Classic if role == Level::Read && permission == "issues" => Level::Write,
+            Grant::Classic if role == Level::Read && permission == "administration" => Level::None,
             Grant::Classic => role,
             Grant::Fine(map) => {
                 let p = map.get(&repo.id).or_else(|| {
@@ -198,7 +238,11 @@ impl State {
                 });
                 p.map_or(Level::None, granted)
             }
-            Grant::Run { repo: own, permissions, .. } if *own == repo.id => granted(permissions),
+            Grant::Run {
+                repo: own,
+                permissions,
+                ..
+            } if *own == repo.id => granted(permissions),
             Grant::Run { .. } => Level::None,
         };
         level.max(public)

@@ -36,11 +36,14 @@ pub fn full_user(s: &State, id: u64) -> Value {
     let mut v = user(s, id);
     let created = iso(s.accounts.get(&id).map_or(0, |a| a.created));
     let repos = s.repos.values().filter(|r| r.owner == id).count();
-    merge(&mut v, json!({
-        "name": null, "company": null, "blog": "", "location": null, "email": null, "hireable": null,
-        "bio": null, "twitter_username": null, "public_repos": repos, "public_gists": 0,
-        "followers": 0, "following": 0, "created_at": created, "updated_at": created,
-    }));
+    merge(
+        &mut v,
+        json!({
+            "name": null, "company": null, "blog": "", "location": null, "email": null, "hireable": null,
+            "bio": null, "twitter_username": null, "public_repos": repos, "public_gists": 0,
+            "followers": 0, "following": 0, "created_at": created, "updated_at": created,
+        }),
+    );
     v
 }
 
@@ -78,7 +81,10 @@ const REPO_URLS: &[(&str, &str)] = &[
     ("languages_url", "/languages"),
     ("merges_url", "/merges"),
     ("milestones_url", "/milestones{/number}"),
-    ("notifications_url", "/notifications{?since,all,participating}"),
+    (
+        "notifications_url",
+        "/notifications{?since,all,participating}",
+    ),
     ("pulls_url", "/pulls{/number}"),
     ("releases_url", "/releases{/id}"),
     ("stargazers_url", "/stargazers"),
@@ -111,24 +117,38 @@ pub fn minimal_repo(s: &State, repo: &Repo) -> Value {
 pub fn repo(s: &State, repo: &Repo, token: Option<&Token>) -> Value {
     let mut v = minimal_repo(s, repo);
     let full = s.full_name(repo);
-    let host = s.url.split_once("://").map_or(s.url.as_str(), |(_, h)| h).to_owned();
+    let host = s
+        .url
+        .split_once("://")
+        .map_or(s.url.as_str(), |(_, h)| h)
+        .to_owned();
     let open = repo.pulls.values().filter(|p| p.open).count();
-    let forks = s.repos.values().filter(|r| r.fork_of == Some(repo.id)).count();
-    let org = s.accounts.get(&repo.owner).is_some_and(|a| a.kind == "Organization");
-    merge(&mut v, json!({
-        "clone_url": format!("{}/{full}.git", s.url), "git_url": format!("git://{host}/{full}.git"),
-        "ssh_url": format!("git@{host}:{full}.git"), "svn_url": format!("{}/{full}", s.url),
-        "default_branch": repo.default_branch, "homepage": null, "language": null, "mirror_url": null,
-        "license": null, "archived": repo.archived, "disabled": false,
-        "visibility": if repo.private { "private" } else { "public" },
-        "has_issues": true, "has_projects": true, "has_wiki": true, "has_pages": false,
-        "has_downloads": true, "has_discussions": false, "is_template": false, "topics": [],
-        "allow_forking": true, "web_commit_signoff_required": false,
-        "forks": forks, "forks_count": forks, "open_issues": open, "open_issues_count": open,
-        "size": 0, "stargazers_count": 0, "watchers": 0, "watchers_count": 0,
-        "network_count": forks, "subscribers_count": 0,
-        "created_at": iso(repo.created), "updated_at": iso(repo.updated), "pushed_at": iso(repo.pushed),
-    }));
+    let forks = s
+        .repos
+        .values()
+        .filter(|r| r.fork_of == Some(repo.id))
+        .count();
+    let org = s
+        .accounts
+        .get(&repo.owner)
+        .is_some_and(|a| a.kind == "Organization");
+    merge(
+        &mut v,
+        json!({
+            "clone_url": format!("{}/{full}.git", s.url), "git_url": format!("git://{host}/{full}.git"),
+            "ssh_url": format!("git@{host}:{full}.git"), "svn_url": format!("{}/{full}", s.url),
+            "default_branch": repo.default_branch, "homepage": null, "language": null, "mirror_url": null,
+            "license": null, "archived": repo.archived, "disabled": false,
+            "visibility": if repo.private { "private" } else { "public" },
+            "has_issues": true, "has_projects": true, "has_wiki": true, "has_pages": false,
+            "has_downloads": true, "has_discussions": false, "is_template": false, "topics": [],
+            "allow_forking": true, "web_commit_signoff_required": false,
+            "forks": forks, "forks_count": forks, "open_issues": open, "open_issues_count": open,
+            "size": 0, "stargazers_count": 0, "watchers": 0, "watchers_count": 0,
+            "network_count": forks, "subscribers_count": 0,
+            "created_at": iso(repo.created), "updated_at": iso(repo.updated), "pushed_at": iso(repo.pushed),
+        }),
+    );
     if org {
         v["organization"] = user(s, repo.owner);
     }
@@ -142,10 +162,13 @@ pub fn repo(s: &State, repo: &Repo, token: Option<&Token>) -> Value {
             "triage": level >= Level::Write, "pull": level >= Level::Read,
         });
         if level >= Level::Write {
-            merge(&mut v, json!({
-                "allow_squash_merge": true, "allow_merge_commit": true, "allow_rebase_merge": false,
-                "allow_auto_merge": false, "delete_branch_on_merge": false, "allow_update_branch": false,
-            }));
+            merge(
+                &mut v,
+                json!({
+                    "allow_squash_merge": true, "allow_merge_commit": true, "allow_rebase_merge": false,
+                    "allow_auto_merge": false, "delete_branch_on_merge": false, "allow_update_branch": false,
+                }),
+            );
         }
     }
     v

@@ -40,7 +40,13 @@ pub fn parse(text: &str) -> Option<Value> {
             None => root = Some(value),
             Some((Value::Array(list), _, _)) => list.push(value),
             Some((Value::Object(map), key, _)) => match key.take() {
-                None => *key = Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
+                None => {
+                    *key = Some(
+                        value
+                            .as_str()
+                            .map_or_else(|| value.to_string(), str::to_owned),
+                    )
+                }
                 Some(k) => {
                     map.insert(k, value);
                 }
@@ -84,10 +90,12 @@ fn strings(v: &Value) -> Vec<&str> {
 
 /// Patterns in order, the last that matches wins; `!` takes away.
 fn selected(patterns: &[&str], text: &str) -> bool {
-    patterns.iter().fold(false, |hit, p| match p.strip_prefix('!') {
-        Some(p) => hit && !glob(p, text),
-        None => hit || glob(p, text),
-    })
+    patterns
+        .iter()
+        .fold(false, |hit, p| match p.strip_prefix('!') {
+            Some(p) => hit && !glob(p, text),
+            None => hit || glob(p, text),
+        })
 }
 
 /// Whether an event starts a workflow.
@@ -98,7 +106,10 @@ pub fn starts(workflow: &Value, event: &Event) -> bool {
     let list = |key: &str| on.get(key).map(strings);
     let types = match (list("types"), event.name.as_str()) {
         (Some(t), _) => event.action.as_deref().is_none_or(|a| t.contains(&a)),
-        (None, "pull_request") => event.action.as_deref().is_some_and(|a| ["opened", "synchronize", "reopened"].contains(&a)),
+        (None, "pull_request") => event
+            .action
+            .as_deref()
+            .is_some_and(|a| ["opened", "synchronize", "reopened"].contains(&a)),
         (None, _) => true,
     };
     if !types {
@@ -120,7 +131,9 @@ pub fn starts(workflow: &Value, event: &Event) -> bool {
     };
     let paths = match (list("paths"), list("paths-ignore")) {
         (Some(p), _) => event.paths.iter().any(|x| selected(&p, x)),
-        (None, Some(p)) => event.paths.is_empty() || event.paths.iter().any(|x| !p.iter().any(|p| glob(p, x))),
+        (None, Some(p)) => {
+            event.paths.is_empty() || event.paths.iter().any(|x| !p.iter().any(|p| glob(p, x)))
+        }
         (None, None) => true,
     };
     branches && paths
@@ -133,8 +146,20 @@ pub fn permissions(workflow: &Value, from_fork: bool) -> Permissions {
     let mut out = Permissions::new();
     let mut add = |v: &Value| match v {
         Value::String(s) if s == "read-all" || s == "write-all" => {
-            let level = if s == "read-all" { Level::Read } else { Level::Write };
-            for p in ["actions", "checks", "contents", "deployments", "issues", "pull-requests", "statuses"] {
+            let level = if s == "read-all" {
+                Level::Read
+            } else {
+                Level::Write
+            };
+            for p in [
+                "actions",
+                "checks",
+                "contents",
+                "deployments",
+                "issues",
+                "pull-requests",
+                "statuses",
+            ] {
                 out.insert(p.replace('-', "_"), level);
             }
         }
@@ -151,7 +176,10 @@ pub fn permissions(workflow: &Value, from_fork: bool) -> Permissions {
         }
     };
     let empty = Map::new();
-    let jobs = workflow.get("jobs").and_then(Value::as_object).unwrap_or(&empty);
+    let jobs = workflow
+        .get("jobs")
+        .and_then(Value::as_object)
+        .unwrap_or(&empty);
     let top = workflow.get("permissions");
     for job in jobs.values() {
         add(job.get("permissions").or(top).unwrap_or(&Value::Null));
@@ -168,5 +196,7 @@ pub fn permissions(workflow: &Value, from_fork: bool) -> Permissions {
 /// The static environment of a job.
 pub fn environment(job: &Value) -> Option<&str> {
     let e = job.get("environment")?;
-    e.as_str().or_else(|| e.get("name")?.as_str()).filter(|e| !e.contains("${{"))
+    e.as_str()
+        .or_else(|| e.get("name")?.as_str())
+        .filter(|e| !e.contains("${{"))
 }

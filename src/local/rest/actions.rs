@@ -13,15 +13,22 @@ use serde_json::{Value, json};
 /// The file that a workflow id or file name stands for.
 pub fn workflow_path(s: &mut State, id: u64, name: &str) -> Result<String, Reply> {
     let files = known(s, id)?;
-    let found = files.into_iter().find(|(wid, path)| path.ends_with(&format!("/{name}")) || wid.to_string() == name);
+    let found = files
+        .into_iter()
+        .find(|(wid, path)| path.ends_with(&format!("/{name}")) || wid.to_string() == name);
     found.map(|f| f.1).ok_or_else(Reply::not_found)
 }
 
 fn known(s: &mut State, id: u64) -> Result<Vec<(u64, String)>, Reply> {
     let branch = s.repo(id)?.default_branch.clone();
     let sha = s.git(id).ref_sha(&format!("refs/heads/{branch}"));
-    let files = sha.map(|sha| events::workflow_files(s, id, &sha)).unwrap_or_default();
-    Ok(files.into_iter().map(|p| (events::workflow_id(s, id, &p), p)).collect())
+    let files = sha
+        .map(|sha| events::workflow_files(s, id, &sha))
+        .unwrap_or_default();
+    Ok(files
+        .into_iter()
+        .map(|p| (events::workflow_id(s, id, &p), p))
+        .collect())
 }
 
 /// `workflow-run`.
@@ -30,11 +37,25 @@ pub fn show(s: &State, run: &Run) -> Result<Value, Reply> {
     let this = format!("{}/actions/runs/{}", views::api_url(s, repo), run.id);
     let html = format!("{}/actions/runs/{}", views::html_url(s, repo), run.id);
     let api = views::api_url(s, repo);
-    let head = s.git(repo.id).commit(&run.event.head_sha).map_err(super::broken)?;
+    let head = s
+        .git(repo.id)
+        .commit(&run.event.head_sha)
+        .map_err(super::broken)?;
     let pr = &run.event.payload["pull_request"];
-    let title = pr["title"].as_str().or(head.message.lines().next()).unwrap_or_default();
-    let title = if run.event.name == "repository_dispatch" { run.event.action.as_deref().unwrap_or_default() } else { title };
-    let branch = run.event.head_base.as_ref().map_or(&run.event.branch, |h| &h.0);
+    let title = pr["title"]
+        .as_str()
+        .or(head.message.lines().next())
+        .unwrap_or_default();
+    let title = if run.event.name == "repository_dispatch" {
+        run.event.action.as_deref().unwrap_or_default()
+    } else {
+        title
+    };
+    let branch = run
+        .event
+        .head_base
+        .as_ref()
+        .map_or(&run.event.branch, |h| &h.0);
     Ok(json!({
         "id": run.id, "node_id": node_id("WorkflowRun", run.id), "name": run.name, "head_branch": branch,
         "head_sha": run.event.head_sha, "path": run.path, "display_title": title, "run_number": run.number,
@@ -59,8 +80,16 @@ pub fn show(s: &State, run: &Run) -> Result<Value, Reply> {
 fn job(s: &State, run: &Run, j: &Job) -> Result<Value, Reply> {
     let repo = s.repo(run.event.repo)?;
     let api = views::api_url(s, repo);
-    let html = format!("{}/actions/runs/{}/job/{}", views::html_url(s, repo), run.id, j.id);
-    let runs_on = run.workflow["jobs"][&j.key]["runs-on"].as_str().unwrap_or("ubuntu-latest").to_owned();
+    let html = format!(
+        "{}/actions/runs/{}/job/{}",
+        views::html_url(s, repo),
+        run.id,
+        j.id
+    );
+    let runs_on = run.workflow["jobs"][&j.key]["runs-on"]
+        .as_str()
+        .unwrap_or("ubuntu-latest")
+        .to_owned();
     Ok(json!({
         "id": j.id, "node_id": node_id("CheckRun", j.id), "run_id": run.id, "run_attempt": run.attempt,
         "run_url": format!("{api}/actions/runs/{}", run.id), "head_sha": run.event.head_sha, "workflow_name": run.name,
@@ -76,7 +105,11 @@ pub fn route(c: &mut Ctx, method: &str, o: &str, n: &str, tail: &[&str]) -> Res 
     if let ("POST", ["workflows", file, "dispatches"]) = (method, tail) {
         return super::dispatches::workflow(c, o, n, file);
     }
-    let needed = if method == "GET" || tail.last() == Some(&"pending_deployments") { Level::Read } else { Level::Write };
+    let needed = if method == "GET" || tail.last() == Some(&"pending_deployments") {
+        Level::Read
+    } else {
+        Level::Write
+    };
     let id = c.repo(o, n, "actions", needed)?;
     match (method, tail) {
         ("GET", ["workflows"]) => {
@@ -96,7 +129,11 @@ pub fn route(c: &mut Ctx, method: &str, o: &str, n: &str, tail: &[&str]) -> Res 
         }
         ("GET", ["jobs", k]) => {
             let k = super::num(k)?;
-            let found = c.s.runs.values().filter(|r| r.event.repo == id).find_map(|r| r.jobs.iter().find(|j| j.id == k).map(|j| (r, j)));
+            let found =
+                c.s.runs
+                    .values()
+                    .filter(|r| r.event.repo == id)
+                    .find_map(|r| r.jobs.iter().find(|j| j.id == k).map(|j| (r, j)));
             let (run, j) = found.ok_or_else(Reply::not_found)?;
             Ok(Reply::ok(job(c.s, run, j)?))
         }
@@ -108,8 +145,16 @@ pub fn route(c: &mut Ctx, method: &str, o: &str, n: &str, tail: &[&str]) -> Res 
 fn runs(c: &mut Ctx, id: u64, path: Option<&str>) -> Res {
     let is = |key: &str, value: &str| c.req.q(key).is_none_or(|q| q == value);
     let keep = |r: &&Run| {
-        let state = c.req.q("status").is_none_or(|q| q == r.status || Some(q) == r.conclusion);
-        r.event.repo == id && path.is_none_or(|p| p == r.path) && state && is("event", &r.event.name) && is("head_sha", &r.event.head_sha) && is("branch", &r.event.branch)
+        let state = c
+            .req
+            .q("status")
+            .is_none_or(|q| q == r.status || Some(q) == r.conclusion);
+        r.event.repo == id
+            && path.is_none_or(|p| p == r.path)
+            && state
+            && is("event", &r.event.name)
+            && is("head_sha", &r.event.head_sha)
+            && is("branch", &r.event.branch)
     };
     let items = c.s.runs.values().rev().filter(keep).map(|r| show(c.s, r));
     let items = items.collect::<Result<Vec<_>, _>>()?;
@@ -117,11 +162,20 @@ fn runs(c: &mut Ctx, id: u64, path: Option<&str>) -> Res {
 }
 
 fn one(c: &mut Ctx, id: u64, method: &str, k: u64, rest: &[&str]) -> Res {
-    let run = c.s.runs.get(&k).filter(|r| r.event.repo == id).cloned().ok_or_else(Reply::not_found)?;
+    let run =
+        c.s.runs
+            .get(&k)
+            .filter(|r| r.event.repo == id)
+            .cloned()
+            .ok_or_else(Reply::not_found)?;
     match (method, rest) {
         ("GET", []) => Ok(Reply::ok(show(c.s, &run)?)),
         ("GET", ["jobs"]) => {
-            let items = run.jobs.iter().map(|j| job(c.s, &run, j)).collect::<Result<Vec<_>, _>>()?;
+            let items = run
+                .jobs
+                .iter()
+                .map(|j| job(c.s, &run, j))
+                .collect::<Result<Vec<_>, _>>()?;
             Ok(page(c.req, &c.s.url, items, Some("jobs")))
         }
         ("GET", ["approvals"]) => {
@@ -145,7 +199,10 @@ fn one(c: &mut Ctx, id: u64, method: &str, k: u64, rest: &[&str]) -> Res {
         ("POST", ["pending_deployments"]) => review(c, id, &run),
         ("POST", ["cancel"]) => {
             if run.status == "completed" {
-                return Err(Reply::error(409, "Cannot cancel a workflow run that is completed."));
+                return Err(Reply::error(
+                    409,
+                    "Cannot cancel a workflow run that is completed.",
+                ));
             }
             if let Some(r) = c.s.runs.get_mut(&k) {
                 r.cancel = true;
@@ -162,38 +219,78 @@ fn tiny(s: &State, repo: u64, env: u64) -> Option<Value> {
     let (name, e) = repo.environments.iter().find(|(_, e)| e.id == env)?;
     let full = super::environments::show(s, repo, name, e);
     let mut out = json!({});
-    for key in ["id", "node_id", "name", "url", "html_url", "created_at", "updated_at"] {
+    for key in [
+        "id",
+        "node_id",
+        "name",
+        "url",
+        "html_url",
+        "created_at",
+        "updated_at",
+    ] {
         out[key] = full[key].clone();
     }
     Some(out)
 }
 
 fn may_review(c: &Ctx, run: &Run, env: u64) -> bool {
-    let Some(user) = c.who.as_ref().filter(|t| !matches!(t.grant, Grant::Run { .. })).map(|t| t.user) else {
+    let Some(user) = c
+        .who
+        .as_ref()
+        .filter(|t| !matches!(t.grant, Grant::Run { .. }))
+        .map(|t| t.user)
+    else {
         return false;
     };
-    let Some(e) = c.s.repos.get(&run.event.repo).and_then(|r| r.environments.values().find(|e| e.id == env)) else {
+    let Some(e) =
+        c.s.repos
+            .get(&run.event.repo)
+            .and_then(|r| r.environments.values().find(|e| e.id == env))
+    else {
         return false;
     };
-    let named = e.reviewers.iter().any(|(_, id)| *id == user || c.s.accounts.get(id).is_some_and(|t| t.members.contains_key(&user)));
+    let named = e.reviewers.iter().any(|(_, id)| {
+        *id == user
+            || c.s
+                .accounts
+                .get(id)
+                .is_some_and(|t| t.members.contains_key(&user))
+    });
     named && !(e.prevent_self_review && run.event.actor == user)
 }
 
 fn review(c: &mut Ctx, id: u64, run: &Run) -> Res {
     let user = c.user()?;
-    if matches!(c.who.as_ref().map(|t| &t.grant), Some(Grant::Fine(_))) && c.level(id, "deployments") < Level::Write {
-        return Err(Reply::error(403, "Resource not accessible by personal access token"));
+    if matches!(c.who.as_ref().map(|t| &t.grant), Some(Grant::Fine(_)))
+        && c.level(id, "deployments") < Level::Write
+    {
+        return Err(Reply::error(
+            403,
+            "Resource not accessible by personal access token",
+        ));
     }
     let body = c.req.json()?;
     let state = need(&body, "state")?.to_owned();
     let comment = need(&body, "comment")?.to_owned();
-    let ids = body.get("environment_ids").and_then(Value::as_array).ok_or_else(|| Reply::missing("environment_ids"))?;
+    let ids = body
+        .get("environment_ids")
+        .and_then(Value::as_array)
+        .ok_or_else(|| Reply::missing("environment_ids"))?;
     let ids: Vec<u64> = ids.iter().filter_map(Value::as_u64).collect();
     if !matches!(state.as_str(), "approved" | "rejected") || ids.is_empty() {
-        return Err(Reply::error(422, "Invalid request.\n\nstate must be approved or rejected."));
+        return Err(Reply::error(
+            422,
+            "Invalid request.\n\nstate must be approved or rejected.",
+        ));
     }
-    if ids.iter().any(|e| !run.pending.iter().any(|p| p.0 == *e) || !may_review(c, run, *e)) {
-        return Err(Reply::error(422, "User cannot approve or reject one of the deployments, or it is not waiting."));
+    if ids
+        .iter()
+        .any(|e| !run.pending.iter().any(|p| p.0 == *e) || !may_review(c, run, *e))
+    {
+        return Err(Reply::error(
+            422,
+            "User cannot approve or reject one of the deployments, or it is not waiting.",
+        ));
     }
     let now = iso(c.s.now());
     let repo = c.s.repo(id)?;
@@ -209,7 +306,16 @@ fn review(c: &mut Ctx, id: u64, run: &Run) -> Res {
         })
     });
     let deployments: Value = deployments.collect();
-    decide(c.s, run.id, Approval { state, user, comment, environments: ids });
+    decide(
+        c.s,
+        run.id,
+        Approval {
+            state,
+            user,
+            comment,
+            environments: ids,
+        },
+    );
     Ok(Reply::ok(deployments))
 }
 

@@ -23,7 +23,15 @@ fn app(s: &State) -> Value {
 
 fn apply(c: &Ctx, run: &mut Value, body: &Value) -> Result<(), Reply> {
     let now = iso(c.s.now());
-    for key in ["name", "details_url", "external_id", "started_at", "completed_at", "conclusion", "status"] {
+    for key in [
+        "name",
+        "details_url",
+        "external_id",
+        "started_at",
+        "completed_at",
+        "conclusion",
+        "status",
+    ] {
         if let Some(v) = body.get(key) {
             run[key] = v.clone();
         }
@@ -34,14 +42,27 @@ fn apply(c: &Ctx, run: &mut Value, body: &Value) -> Result<(), Reply> {
             run["completed_at"] = json!(now);
         }
     } else if text(body, "status") == Some("completed") {
-        return Err(Reply::invalid("CheckRun", "conclusion", "missing_field", "conclusion is required when status is completed"));
+        return Err(Reply::invalid(
+            "CheckRun",
+            "conclusion",
+            "missing_field",
+            "conclusion is required when status is completed",
+        ));
     }
     if let Some(output) = body.get("output") {
         need(output, "summary")?;
         let empty = Vec::new();
-        let new = output.get("annotations").and_then(Value::as_array).unwrap_or(&empty);
+        let new = output
+            .get("annotations")
+            .and_then(Value::as_array)
+            .unwrap_or(&empty);
         if new.len() > ANNOTATIONS {
-            return Err(Reply::invalid("CheckRun", "annotations", "invalid", "annotations exceeds a maximum quantity of 50"));
+            return Err(Reply::invalid(
+                "CheckRun",
+                "annotations",
+                "invalid",
+                "annotations exceeds a maximum quantity of 50",
+            ));
         }
         for key in ["title", "summary", "text"] {
             if let Some(v) = output.get(key) {
@@ -59,7 +80,11 @@ fn apply(c: &Ctx, run: &mut Value, body: &Value) -> Result<(), Reply> {
                     a[key] = Value::Null;
                 }
             }
-            a["blob_href"] = json!(format!("{}/blob/{}", c.s.url, run["head_sha"].as_str().unwrap_or_default()));
+            a["blob_href"] = json!(format!(
+                "{}/blob/{}",
+                c.s.url,
+                run["head_sha"].as_str().unwrap_or_default()
+            ));
             all.push(a);
         }
         run["output"]["annotations_count"] = json!(all.len());
@@ -86,7 +111,10 @@ pub fn create(c: &mut Ctx, o: &str, n: &str) -> Res {
         return Err(Reply::error(403, "You must authenticate via a GitHub App."));
     }
     if c.s.git(id).kind(sha).as_deref() != Some("commit") {
-        return Err(Reply::error(422, &format!("No commit found for SHA: {sha}")));
+        return Err(Reply::error(
+            422,
+            &format!("No commit found for SHA: {sha}"),
+        ));
     }
     let (new, suite, now) = (c.s.id(), c.s.id(), c.s.now());
     let repo = c.s.repo(id)?;
@@ -108,7 +136,10 @@ pub fn create(c: &mut Ctx, o: &str, n: &str) -> Res {
 
 fn find(c: &Ctx, id: u64, run: u64) -> Result<Value, Reply> {
     let all = &c.s.repo(id)?.checks;
-    all.iter().find(|x| x["id"] == json!(run)).cloned().ok_or_else(Reply::not_found)
+    all.iter()
+        .find(|x| x["id"] == json!(run))
+        .cloned()
+        .ok_or_else(Reply::not_found)
 }
 
 /// `GET /repos/{o}/{n}/check-runs/{id}`.
@@ -123,7 +154,12 @@ pub fn patch(c: &mut Ctx, o: &str, n: &str, run: u64) -> Res {
     let body = c.req.json()?;
     let mut v = find(c, id, run)?;
     apply(c, &mut v, &body)?;
-    for x in c.s.repo_mut(id)?.checks.iter_mut().filter(|x| x["id"] == json!(run)) {
+    for x in
+        c.s.repo_mut(id)?
+            .checks
+            .iter_mut()
+            .filter(|x| x["id"] == json!(run))
+    {
         *x = v.clone();
     }
     Ok(Reply::ok(shown(&v)))
@@ -132,7 +168,10 @@ pub fn patch(c: &mut Ctx, o: &str, n: &str, run: u64) -> Res {
 /// `GET /repos/{o}/{n}/check-runs/{id}/annotations`.
 pub fn annotations(c: &mut Ctx, o: &str, n: &str, run: u64) -> Res {
     let id = c.repo(o, n, "checks", Level::Read)?;
-    let all = find(c, id, run)?["_annotations"].as_array().cloned().unwrap_or_default();
+    let all = find(c, id, run)?["_annotations"]
+        .as_array()
+        .cloned()
+        .unwrap_or_default();
     Ok(page(c.req, &c.s.url, all, None))
 }
 
@@ -142,7 +181,13 @@ pub fn list(c: &mut Ctx, o: &str, n: &str, rev: &str) -> Res {
     let sha = super::commits::resolve(c, id, rev)?;
     let all = c.req.q("filter") == Some("all");
     let mut items: Vec<Value> = Vec::new();
-    for x in c.s.repo(id)?.checks.iter().rev().filter(|x| x["head_sha"] == json!(sha)) {
+    for x in
+        c.s.repo(id)?
+            .checks
+            .iter()
+            .rev()
+            .filter(|x| x["head_sha"] == json!(sha))
+    {
         let named = c.req.q("check_name").is_none_or(|n| x["name"] == json!(n));
         if named && (all || !items.iter().any(|i| i["name"] == x["name"])) {
             items.push(shown(x));

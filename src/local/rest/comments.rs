@@ -28,7 +28,10 @@ pub fn show(s: &State, repo: &Repo, x: &Comment) -> Value {
 
 /// How an author stands to a repository.
 pub fn association(s: &State, repo: &Repo, user: u64) -> &'static str {
-    let org = s.accounts.get(&repo.owner).is_some_and(|a| a.members.contains_key(&user));
+    let org = s
+        .accounts
+        .get(&repo.owner)
+        .is_some_and(|a| a.members.contains_key(&user));
     match () {
         () if user == repo.owner => "OWNER",
         () if org => "MEMBER",
@@ -59,10 +62,20 @@ fn body_of(c: &Ctx) -> Result<String, Reply> {
     let body = c.req.json()?;
     let body = need(&body, "body")?;
     if body.trim().is_empty() {
-        return Err(Reply::invalid("IssueComment", "body", "missing_field", "Body can't be blank"));
+        return Err(Reply::invalid(
+            "IssueComment",
+            "body",
+            "missing_field",
+            "Body can't be blank",
+        ));
     }
     if body.chars().count() > LONGEST {
-        return Err(Reply::invalid("IssueComment", "body", "custom", "body is too long (maximum is 65536 characters)"));
+        return Err(Reply::invalid(
+            "IssueComment",
+            "body",
+            "custom",
+            "body is too long (maximum is 65536 characters)",
+        ));
     }
     Ok(body.to_owned())
 }
@@ -76,7 +89,14 @@ pub fn create(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
         return Err(Reply::not_found());
     }
     let (new, now) = (c.s.id(), c.s.now());
-    let comment = Comment { id: new, number, user, body, created: now, updated: now };
+    let comment = Comment {
+        id: new,
+        number,
+        user,
+        body,
+        created: now,
+        updated: now,
+    };
     let shown = show(c.s, c.s.repo(id)?, &comment);
     c.s.repo_mut(id)?.comments.push(comment);
     let url = shown["url"].as_str().unwrap_or_default().to_owned();
@@ -85,7 +105,10 @@ pub fn create(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
 
 fn find(c: &Ctx, id: u64, comment: u64) -> Result<Comment, Reply> {
     let all = &c.s.repo(id)?.comments;
-    all.iter().find(|x| x.id == comment).cloned().ok_or_else(Reply::not_found)
+    all.iter()
+        .find(|x| x.id == comment)
+        .cloned()
+        .ok_or_else(Reply::not_found)
 }
 
 /// `GET /repos/{o}/{n}/issues/comments/{id}`.
@@ -106,14 +129,22 @@ fn own_or_write(c: &Ctx, o: &str, n: &str, comment: u64) -> Result<u64, Reply> {
     if super::contents::is_run(c) {
         return Ok(id);
     }
-    Err(Reply::error(403, "You must have write access to edit or delete another user's comment."))
+    Err(Reply::error(
+        403,
+        "You must have write access to edit or delete another user's comment.",
+    ))
 }
 
 /// `PATCH /repos/{o}/{n}/issues/comments/{id}`.
 pub fn patch(c: &mut Ctx, o: &str, n: &str, comment: u64) -> Res {
     let id = own_or_write(c, o, n, comment)?;
     let (body, now) = (body_of(c)?, c.s.now());
-    for x in c.s.repo_mut(id)?.comments.iter_mut().filter(|x| x.id == comment) {
+    for x in
+        c.s.repo_mut(id)?
+            .comments
+            .iter_mut()
+            .filter(|x| x.id == comment)
+    {
         x.body.clone_from(&body);
         x.updated = now;
     }

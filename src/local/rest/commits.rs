@@ -16,7 +16,10 @@ fn not_empty(c: &Ctx, id: u64) -> Result<(), Reply> {
 
 /// The commit a `{ref}` in a path names, or GitHub's 422.
 pub fn resolve(c: &Ctx, id: u64, rev: &str) -> Result<String, Reply> {
-    let rev = rev.strip_prefix("heads/").or_else(|| rev.strip_prefix("tags/")).unwrap_or(rev);
+    let rev = rev
+        .strip_prefix("heads/")
+        .or_else(|| rev.strip_prefix("tags/"))
+        .unwrap_or(rev);
     c.s.git(id)
         .resolve(rev)
         .ok_or_else(|| Reply::error(422, &format!("No commit found for SHA: {rev}")))
@@ -26,11 +29,15 @@ pub fn resolve(c: &Ctx, id: u64, rev: &str) -> Result<String, Reply> {
 pub fn branches(c: &mut Ctx, o: &str, n: &str) -> Res {
     let id = c.repo(o, n, "contents", Level::Read)?;
     let api = views::api_url(c.s, c.s.repo(id)?);
-    let items = c.s.git(id).refs("refs/heads/").into_iter().map(|(name, sha)| {
-        let short = name.trim_start_matches("refs/heads/").to_owned();
-        let url = format!("{api}/commits/{sha}");
-        json!({"name": short, "commit": {"sha": sha, "url": url}, "protected": false})
-    });
+    let items =
+        c.s.git(id)
+            .refs("refs/heads/")
+            .into_iter()
+            .map(|(name, sha)| {
+                let short = name.trim_start_matches("refs/heads/").to_owned();
+                let url = format!("{api}/commits/{sha}");
+                json!({"name": short, "commit": {"sha": sha, "url": url}, "protected": false})
+            });
     let items = items.collect();
     Ok(page(c.req, &c.s.url, items, None))
 }
@@ -56,16 +63,24 @@ pub fn branch(c: &mut Ctx, o: &str, n: &str, branch: &str) -> Res {
 pub fn list(c: &mut Ctx, o: &str, n: &str) -> Res {
     let id = c.repo(o, n, "contents", Level::Read)?;
     not_empty(c, id)?;
-    let start = c.req.q("sha").unwrap_or(&c.s.repo(id)?.default_branch).to_owned();
+    let start = c
+        .req
+        .q("sha")
+        .unwrap_or(&c.s.repo(id)?.default_branch)
+        .to_owned();
     let git = c.s.git(id);
     let sha = git.resolve(&start).ok_or_else(Reply::not_found)?;
-    let all = git.log(&sha, None, c.req.q("path")).map_err(super::broken)?;
+    let all = git
+        .log(&sha, None, c.req.q("path"))
+        .map_err(super::broken)?;
     let shas = all.into_iter().map(Value::from).collect();
     let mut reply = page(c.req, &c.s.url, shas, None);
     let repo = c.s.repo(id)?;
     if let Some(Value::Array(items)) = reply.body.as_mut() {
         for item in items {
-            let commit = git.commit(item.as_str().unwrap_or_default()).map_err(super::broken)?;
+            let commit = git
+                .commit(item.as_str().unwrap_or_default())
+                .map_err(super::broken)?;
             *item = views::commit(c.s, repo, &commit);
         }
     }
@@ -79,19 +94,27 @@ pub fn get(c: &mut Ctx, o: &str, n: &str, rev: &str) -> Res {
     let sha = resolve(c, id, rev)?;
     let git = c.s.git(id);
     let commit = git.commit(&sha).map_err(super::broken)?;
-    let base = commit.parents.first().map_or(diff::EMPTY_TREE, String::as_str);
+    let base = commit
+        .parents
+        .first()
+        .map_or(diff::EMPTY_TREE, String::as_str);
     let changes = diff::changes(&git, base, &sha).map_err(super::broken)?;
     let repo = c.s.repo(id)?;
     let mut v = views::commit(c.s, repo, &commit);
     let (add, del) = totals(&changes);
     v["stats"] = json!({"total": add + del, "additions": add, "deletions": del});
-    v["files"] = changes.iter().map(|x| views::diff_entry(c.s, repo, &sha, x)).collect();
+    v["files"] = changes
+        .iter()
+        .map(|x| views::diff_entry(c.s, repo, &sha, x))
+        .collect();
     Ok(Reply::ok(v))
 }
 
 /// Added and removed lines.
 pub fn totals(changes: &[diff::Change]) -> (u64, u64) {
-    changes.iter().fold((0, 0), |(a, d), c| (a + c.additions, d + c.deletions))
+    changes
+        .iter()
+        .fold((0, 0), |(a, d), c| (a + c.additions, d + c.deletions))
 }
 
 /// `GET /repos/{o}/{n}/compare/{base}...{head}`; at most 300 files. `user:branch` reaches into forks.
@@ -103,16 +126,29 @@ pub fn compare(c: &mut Ctx, o: &str, n: &str, spec: &str) -> Res {
         Some((owner, rev)) => {
             let owner = c.s.account(owner)?.id;
             let in_network = |r: u64| c.s.repos.get(&r).is_some_and(|r| r.owner == owner);
-            let other = std::iter::once(id).chain(c.s.repos.values().filter(|r| r.fork_of == Some(id)).map(|r| r.id)).find(|r| in_network(*r))?;
+            let other = std::iter::once(id)
+                .chain(
+                    c.s.repos
+                        .values()
+                        .filter(|r| r.fork_of == Some(id))
+                        .map(|r| r.id),
+                )
+                .find(|r| in_network(*r))?;
             c.s.git(other).resolve(rev)
         }
     };
-    let (base, head) = (side(base).ok_or_else(Reply::not_found)?, side(head).ok_or_else(Reply::not_found)?);
+    let (base, head) = (
+        side(base).ok_or_else(Reply::not_found)?,
+        side(head).ok_or_else(Reply::not_found)?,
+    );
     let git = c.s.git(id);
     let mb = git.merge_base(&base, &head);
     let mb = mb.ok_or_else(|| Reply::error(404, "No common ancestor between the two commits."))?;
     let mut ahead = git.log(&head, Some(&base), None).map_err(super::broken)?;
-    let behind = git.log(&base, Some(&head), None).map_err(super::broken)?.len();
+    let behind = git
+        .log(&base, Some(&head), None)
+        .map_err(super::broken)?
+        .len();
     ahead.reverse();
     let status = match (ahead.len(), behind) {
         (0, 0) => "identical",
@@ -121,9 +157,19 @@ pub fn compare(c: &mut Ctx, o: &str, n: &str, spec: &str) -> Res {
         _ => "diverged",
     };
     let repo = c.s.repo(id)?;
-    let show = |sha: &str| git.commit(sha).map(|x| views::commit(c.s, repo, &x)).map_err(super::broken);
+    let show = |sha: &str| {
+        git.commit(sha)
+            .map(|x| views::commit(c.s, repo, &x))
+            .map_err(super::broken)
+    };
     let changes = diff::changes(&git, &mb, &head).map_err(super::broken)?;
-    let commits: Vec<Value> = ahead.iter().rev().take(250).rev().map(|s| show(s)).collect::<Result<_, _>>()?;
+    let commits: Vec<Value> = ahead
+        .iter()
+        .rev()
+        .take(250)
+        .rev()
+        .map(|s| show(s))
+        .collect::<Result<_, _>>()?;
     let url = format!("{}/compare/{spec}", views::api_url(c.s, repo));
     let html = format!("{}/compare/{spec}", views::html_url(c.s, repo));
     Ok(Reply::ok(json!({

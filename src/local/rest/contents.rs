@@ -38,9 +38,16 @@ pub fn unwrapped(s: &str) -> Result<Vec<u8>, Reply> {
 pub fn signature(s: &State, user: u64) -> Person {
     let (name, email) = match s.accounts.get(&user) {
         Some(a) => (a.login.clone(), a.email.clone()),
-        None => ("ghost".to_owned(), "ghost@users.noreply.github.com".to_owned()),
+        None => (
+            "ghost".to_owned(),
+            "ghost@users.noreply.github.com".to_owned(),
+        ),
     };
-    Person { name, email, date: s.now() }
+    Person {
+        name,
+        email,
+        date: s.now(),
+    }
 }
 
 /// `author`/`committer` of a request, else the account.
@@ -67,7 +74,14 @@ pub fn parse_iso(s: &str) -> Option<i64> {
 }
 
 /// Commits files to a branch (created if need be) without checks; for administration and first commits.
-pub fn commit_files(s: &mut State, id: u64, branch: &str, files: &[(String, Vec<u8>)], message: &str, user: u64) -> Result<String, Reply> {
+pub fn commit_files(
+    s: &mut State,
+    id: u64,
+    branch: &str,
+    files: &[(String, Vec<u8>)],
+    message: &str,
+    user: u64,
+) -> Result<String, Reply> {
     let git = s.git(id);
     let full = format!("refs/heads/{branch}");
     let before = git.ref_sha(&full);
@@ -76,10 +90,14 @@ pub fn commit_files(s: &mut State, id: u64, branch: &str, files: &[(String, Vec<
         let sha = git.put_blob(bytes).map_err(super::broken)?;
         changes.push((path.clone(), Some(("100644".to_owned(), sha))));
     }
-    let tree = git.put_tree(before.as_deref(), &changes).map_err(super::broken)?;
+    let tree = git
+        .put_tree(before.as_deref(), &changes)
+        .map_err(super::broken)?;
     let who = signature(s, user);
     let parents: Vec<String> = before.iter().cloned().collect();
-    let sha = git.put_commit(&tree, &parents, message, &who, &who).map_err(super::broken)?;
+    let sha = git
+        .put_commit(&tree, &parents, message, &who, &who)
+        .map_err(super::broken)?;
     git.set_ref(&full, &sha).map_err(super::broken)?;
     events::pushed(s, id, &full, before.as_deref(), Some(&sha), user, false)?;
     Ok(sha)
@@ -97,7 +115,11 @@ fn item(c: &Ctx, repo: &Repo, e: &Entry, path: &str, rev: &str) -> Value {
     };
     let this = format!("{api}/contents/{enc}?ref={}", encode(rev));
     let git_url = format!("{api}/git/{git_kind}/{}", e.sha);
-    let page = format!("{html}/{}/{}/{enc}", if kind == "dir" { "tree" } else { "blob" }, encode(rev));
+    let page = format!(
+        "{html}/{}/{}/{enc}",
+        if kind == "dir" { "tree" } else { "blob" },
+        encode(rev)
+    );
     let download = (kind == "file").then(|| format!("{html}/raw/{}/{enc}", encode(rev)));
     json!({
         "type": kind, "name": path.rsplit('/').next().unwrap_or(path), "path": path, "sha": e.sha,
@@ -114,7 +136,14 @@ pub fn get(c: &mut Ctx, o: &str, n: &str, path: &str) -> Res {
     let git = c.s.git(id);
     let sha = git.resolve(&rev).ok_or_else(|| {
         let empty = git.refs("refs/heads/").is_empty();
-        Reply::error(404, &if empty { "This repository is empty.".to_owned() } else { format!("No commit found for the ref {rev}") })
+        Reply::error(
+            404,
+            &if empty {
+                "This repository is empty.".to_owned()
+            } else {
+                format!("No commit found for the ref {rev}")
+            },
+        )
     })?;
     let entry = git.entry(&sha, path);
     let tree = match &entry {
@@ -142,7 +171,11 @@ pub fn get(c: &mut Ctx, o: &str, n: &str, path: &str) -> Res {
     };
     let entries = git.tree(&tree, false).map_err(super::broken)?;
     let list = entries.iter().map(|e| {
-        let full = if path.is_empty() { e.path.clone() } else { format!("{path}/{}", e.path) };
+        let full = if path.is_empty() {
+            e.path.clone()
+        } else {
+            format!("{path}/{}", e.path)
+        };
         item(c, repo, e, &full, &rev)
     });
     Ok(Reply::ok(list.collect()))
@@ -153,10 +186,19 @@ fn write(c: &mut Ctx, o: &str, n: &str, path: &str, delete: bool) -> Res {
     let user = c.user()?;
     let body = c.req.json()?;
     let message = need(&body, "message")?.to_owned();
-    let branch = text(&body, "branch").unwrap_or(&c.s.repo(id)?.default_branch).to_owned();
+    let branch = text(&body, "branch")
+        .unwrap_or(&c.s.repo(id)?.default_branch)
+        .to_owned();
     let branch = branch.trim_start_matches("refs/heads/").to_owned();
-    if path.is_empty() || path.split('/').any(|p| matches!(p, "" | "." | ".." | ".git")) {
-        return Err(Reply::error(422, "path contains a malformed path component"));
+    if path.is_empty()
+        || path
+            .split('/')
+            .any(|p| matches!(p, "" | "." | ".." | ".git"))
+    {
+        return Err(Reply::error(
+            422,
+            "path contains a malformed path component",
+        ));
     }
     may_touch_workflows(c, id, &[path])?;
     let git = c.s.git(id);
@@ -165,8 +207,21 @@ fn write(c: &mut Ctx, o: &str, n: &str, path: &str, delete: bool) -> Res {
     if before.is_none() && !git.refs("refs/heads/").is_empty() {
         return Err(Reply::error(404, &format!("Branch {branch} not found")));
     }
-    super::rules::check(c, id, &full, if before.is_some() { "update" } else { "creation" }, 409)?;
-    let old = before.as_deref().and_then(|b| git.entry(b, path)).filter(|e| e.kind == "blob");
+    super::rules::check(
+        c,
+        id,
+        &full,
+        if before.is_some() {
+            "update"
+        } else {
+            "creation"
+        },
+        409,
+    )?;
+    let old = before
+        .as_deref()
+        .and_then(|b| git.entry(b, path))
+        .filter(|e| e.kind == "blob");
     match (&old, text(&body, "sha")) {
         (Some(e), Some(sha)) if e.sha != sha => {
             return Err(Reply::error(409, &format!("{path} does not match {sha}")));
@@ -179,21 +234,34 @@ fn write(c: &mut Ctx, o: &str, n: &str, path: &str, delete: bool) -> Res {
         None
     } else {
         let bytes = unwrapped(need(&body, "content")?)?;
-        Some(("100644".to_owned(), git.put_blob(&bytes).map_err(super::broken)?))
+        Some((
+            "100644".to_owned(),
+            git.put_blob(&bytes).map_err(super::broken)?,
+        ))
     };
-    let tree = git.put_tree(before.as_deref(), &[(path.to_owned(), to)]).map_err(super::broken)?;
+    let tree = git
+        .put_tree(before.as_deref(), &[(path.to_owned(), to)])
+        .map_err(super::broken)?;
     let committer = given_person(c.s, body.get("committer"), user);
     let author = given_person(c.s, body.get("author").or(body.get("committer")), user);
     let parents: Vec<String> = before.iter().cloned().collect();
-    let sha = git.put_commit(&tree, &parents, &message, &author, &committer).map_err(super::broken)?;
+    let sha = git
+        .put_commit(&tree, &parents, &message, &author, &committer)
+        .map_err(super::broken)?;
     git.set_ref(&full, &sha).map_err(super::broken)?;
     let quiet = is_run(c);
     events::pushed(c.s, id, &full, before.as_deref(), Some(&sha), user, quiet)?;
     let repo = c.s.repo(id)?;
     let commit = git.commit(&sha).map_err(super::broken)?;
-    let content = git.entry(&sha, path).filter(|_| !delete).map(|e| item(c, repo, &e, path, &branch));
+    let content = git
+        .entry(&sha, path)
+        .filter(|_| !delete)
+        .map(|e| item(c, repo, &e, path, &branch));
     let status = if old.is_some() { 200 } else { 201 };
-    Ok(Reply::json(status, json!({"content": content, "commit": views::git_commit(c.s, repo, &commit)})))
+    Ok(Reply::json(
+        status,
+        json!({"content": content, "commit": views::git_commit(c.s, repo, &commit)}),
+    ))
 }
 
 /// Events caused with a `GITHUB_TOKEN` start no workflows.
@@ -204,11 +272,23 @@ pub fn is_run(c: &Ctx) -> bool {
 /// Workflow files may only be changed with the permission `workflows`.
 pub fn may_touch_workflows(c: &Ctx, id: u64, paths: &[&str]) -> Result<(), Reply> {
     let touched = paths.iter().find(|p| p.starts_with(".github/workflows/"));
-    let fine = !matches!(c.who.as_ref().map(|t| &t.grant), Some(Grant::Run { .. } | Grant::Fine(_)));
+    let fine = !matches!(
+        c.who.as_ref().map(|t| &t.grant),
+        Some(Grant::Run { .. } | Grant::Fine(_))
+    );
     match touched {
         Some(_) if !fine && c.level(id, "workflows") < Level::Write => {
-            let what = if is_run(c) { "integration" } else { "personal access token" };
-            Err(Reply::error(403, &format!("Resource not accessible by {what}")).with("x-accepted-github-permissions", "contents=write,workflows=write"))
+            let what = if is_run(c) {
+                "integration"
+            } else {
+                "personal access token"
+            };
+            Err(
+                Reply::error(403, &format!("Resource not accessible by {what}")).with(
+                    "x-accepted-github-permissions",
+                    "contents=write,workflows=write",
+                ),
+            )
         }
         _ => Ok(()),
     }

@@ -12,18 +12,33 @@ pub fn repository(c: &mut Ctx, o: &str, n: &str) -> Res {
     let body = c.req.json()?;
     let kind = need(&body, "event_type")?;
     if kind.is_empty() || kind.chars().count() > 100 {
-        return Err(Reply::error(422, "Invalid request.\n\nevent_type must be between 1 and 100 characters."));
+        return Err(Reply::error(
+            422,
+            "Invalid request.\n\nevent_type must be between 1 and 100 characters.",
+        ));
     }
-    let payload = body.get("client_payload").cloned().unwrap_or_else(|| json!({}));
+    let payload = body
+        .get("client_payload")
+        .cloned()
+        .unwrap_or_else(|| json!({}));
     let Some(keys) = payload.as_object() else {
-        return Err(Reply::error(422, "Invalid request.\n\nFor 'properties/client_payload', it is not an object."));
+        return Err(Reply::error(
+            422,
+            "Invalid request.\n\nFor 'properties/client_payload', it is not an object.",
+        ));
     };
     if keys.len() > 10 {
-        let m = format!("Invalid request.\n\nNo more than 10 properties are allowed; {} were supplied.", keys.len());
+        let m = format!(
+            "Invalid request.\n\nNo more than 10 properties are allowed; {} were supplied.",
+            keys.len()
+        );
         return Err(Reply::error(422, &m));
     }
     if payload.to_string().len() >= 65_536 {
-        return Err(Reply::error(422, "Invalid request.\n\nclient_payload is too large."));
+        return Err(Reply::error(
+            422,
+            "Invalid request.\n\nclient_payload is too large.",
+        ));
     }
     events::dispatch(c.s, id, kind, &payload, user)?;
     Ok(Reply::none())
@@ -41,9 +56,21 @@ pub fn workflow(c: &mut Ctx, o: &str, n: &str, name: &str) -> Res {
     let sha = sha.ok_or_else(|| Reply::error(422, &format!("No ref found for: {git_ref}")))?;
     let inputs = body.get("inputs").cloned().unwrap_or_else(|| json!({}));
     let before = c.s.events.len();
-    events::manual(c.s, id, "workflow_dispatch", &path, branch, &sha, inputs, user)?;
+    events::manual(
+        c.s,
+        id,
+        "workflow_dispatch",
+        &path,
+        branch,
+        &sha,
+        inputs,
+        user,
+    )?;
     if c.s.events.len() == before {
-        return Err(Reply::error(422, "Workflow does not have 'workflow_dispatch' trigger"));
+        return Err(Reply::error(
+            422,
+            "Workflow does not have 'workflow_dispatch' trigger",
+        ));
     }
     if body.get("return_run_details").and_then(Value::as_bool) != Some(true) {
         return Ok(Reply::none());
@@ -51,5 +78,7 @@ pub fn workflow(c: &mut Ctx, o: &str, n: &str, name: &str) -> Res {
     // The run is made after this handler, from the same counter and before anything else.
     let run = c.s.last_id + 1;
     let base = format!("{}/repos/{o}/{n}/actions/runs/{run}", c.s.url);
-    Ok(Reply::ok(json!({"workflow_run_id": run, "run_url": base, "html_url": text(&json!(base), "").unwrap_or(&base)})))
+    Ok(Reply::ok(
+        json!({"workflow_run_id": run, "run_url": base, "html_url": text(&json!(base), "").unwrap_or(&base)}),
+    ))
 }

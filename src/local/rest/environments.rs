@@ -43,7 +43,11 @@ pub fn show(s: &State, repo: &Repo, name: &str, e: &Environment) -> Value {
 pub fn list(c: &mut Ctx, o: &str, n: &str) -> Res {
     let id = c.repo(o, n, "actions", Level::Read)?;
     let repo = c.s.repo(id)?;
-    let items = repo.environments.iter().map(|(name, e)| show(c.s, repo, name, e)).collect();
+    let items = repo
+        .environments
+        .iter()
+        .map(|(name, e)| show(c.s, repo, name, e))
+        .collect();
     Ok(page(c.req, &c.s.url, items, Some("environments")))
 }
 
@@ -70,34 +74,63 @@ fn parse(c: &mut Ctx, id: u64, name: &str, body: &Value) -> Result<Environment, 
     let old = c.s.repo(id)?.environments.get(name).cloned();
     let mut e = match old {
         Some(e) => e,
-        None => Environment { id: c.s.id(), created: now, can_admins_bypass: true, ..Environment::default() },
+        None => Environment {
+            id: c.s.id(),
+            created: now,
+            can_admins_bypass: true,
+            ..Environment::default()
+        },
     };
     e.updated = now;
     e.wait_timer = body.get("wait_timer").and_then(Value::as_u64).unwrap_or(0);
     if e.wait_timer > 43_200 {
         return Err(Reply::error(422, "wait_timer must be between 0 and 43200"));
     }
-    e.prevent_self_review = body.get("prevent_self_review").and_then(Value::as_bool).unwrap_or(false);
-    e.branch_policy = body.get("deployment_branch_policy").cloned().unwrap_or(Value::Null);
+    e.prevent_self_review = body
+        .get("prevent_self_review")
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
+    e.branch_policy = body
+        .get("deployment_branch_policy")
+        .cloned()
+        .unwrap_or(Value::Null);
     if let Some(both) = e.branch_policy.as_object()
         && both.get("protected_branches") == both.get("custom_branch_policies")
     {
-        return Err(Reply::error(422, "protected_branches and custom_branch_policies cannot have the same value"));
+        return Err(Reply::error(
+            422,
+            "protected_branches and custom_branch_policies cannot have the same value",
+        ));
     }
     e.reviewers.clear();
     let empty = Vec::new();
-    let given = body.get("reviewers").and_then(Value::as_array).unwrap_or(&empty);
+    let given = body
+        .get("reviewers")
+        .and_then(Value::as_array)
+        .unwrap_or(&empty);
     if given.len() > 6 {
-        return Err(Reply::error(422, "reviewers must contain at most 6 entries"));
+        return Err(Reply::error(
+            422,
+            "reviewers must contain at most 6 entries",
+        ));
     }
     for r in given {
-        let who = r.get("id").and_then(Value::as_u64).ok_or_else(|| Reply::missing("id"))?;
+        let who = r
+            .get("id")
+            .and_then(Value::as_u64)
+            .ok_or_else(|| Reply::missing("id"))?;
         // GitHub refuses reviewers that cannot read the repository.
         let repo = c.s.repo(id)?;
         if !c.s.accounts.contains_key(&who) || c.s.role(who, repo) < Level::Read {
-            return Err(Reply::error(422, &format!("Failed to create the environment protection rule. Please ensure the reviewer ID {who} is valid.")));
+            return Err(Reply::error(
+                422,
+                &format!(
+                    "Failed to create the environment protection rule. Please ensure the reviewer ID {who} is valid."
+                ),
+            ));
         }
-        e.reviewers.push((text(r, "type").unwrap_or("User").to_owned(), who));
+        e.reviewers
+            .push((text(r, "type").unwrap_or("User").to_owned(), who));
     }
     Ok(e)
 }

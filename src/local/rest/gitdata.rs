@@ -34,13 +34,28 @@ pub fn matching(c: &mut Ctx, o: &str, n: &str, name: &str) -> Res {
     let id = c.repo(o, n, "contents", Level::Read)?;
     let prefix = format!("refs/{name}");
     let all = c.s.git(id).refs("refs/");
-    let found = all.iter().filter(|(r, _)| r.starts_with(&prefix) && !r.starts_with("refs/pull/"));
-    Ok(Reply::ok(found.map(|(r, sha)| show_ref(c, id, r, sha)).collect::<Result<_, _>>()?))
+    let found = all
+        .iter()
+        .filter(|(r, _)| r.starts_with(&prefix) && !r.starts_with("refs/pull/"));
+    Ok(Reply::ok(
+        found
+            .map(|(r, sha)| show_ref(c, id, r, sha))
+            .collect::<Result<_, _>>()?,
+    ))
 }
 
 fn refusable(c: &mut Ctx, id: u64, before: Option<&str>, after: &str) -> Result<(), Reply> {
     let git = c.s.git(id);
-    let base = before.map_or_else(|| git.resolve(&c.s.repo(id).map(|r| r.default_branch.clone()).unwrap_or_default()), |b| Some(b.to_owned()));
+    let base = before.map_or_else(
+        || {
+            git.resolve(
+                &c.s.repo(id)
+                    .map(|r| r.default_branch.clone())
+                    .unwrap_or_default(),
+            )
+        },
+        |b| Some(b.to_owned()),
+    );
     let base = base.unwrap_or_else(|| diff::EMPTY_TREE.to_owned());
     let changed = diff::changes(&git, &base, after).map_err(super::broken)?;
     let paths: Vec<&str> = changed.iter().map(|x| x.filename.as_str()).collect();
@@ -54,7 +69,12 @@ pub fn create_ref(c: &mut Ctx, o: &str, n: &str) -> Res {
     let body = c.req.json()?;
     let (full, sha) = (need(&body, "ref")?, need(&body, "sha")?);
     let git = c.s.git(id);
-    let good = full.starts_with("refs/") && full.matches('/').count() >= 2 && !full.contains("..") && !full.ends_with('/') && !full.ends_with(".lock") && !full.contains([' ', '~', '^', ':', '?', '*', '[', '\\']);
+    let good = full.starts_with("refs/")
+        && full.matches('/').count() >= 2
+        && !full.contains("..")
+        && !full.ends_with('/')
+        && !full.ends_with(".lock")
+        && !full.contains([' ', '~', '^', ':', '?', '*', '[', '\\']);
     if !good {
         return Err(Reply::error(422, "Reference name is not valid."));
     }
@@ -82,7 +102,9 @@ pub fn update_ref(c: &mut Ctx, o: &str, n: &str, name: &str) -> Res {
     let sha = need(&body, "sha")?.to_owned();
     let full = format!("refs/{name}");
     let git = c.s.git(id);
-    let before = git.ref_sha(&full).ok_or_else(|| Reply::error(422, "Reference does not exist"))?;
+    let before = git
+        .ref_sha(&full)
+        .ok_or_else(|| Reply::error(422, "Reference does not exist"))?;
     if git.kind(&sha).as_deref() != Some("commit") {
         return Err(Reply::error(422, "Object does not exist"));
     }
@@ -91,7 +113,17 @@ pub fn update_ref(c: &mut Ctx, o: &str, n: &str, name: &str) -> Res {
     if !force && !forward {
         return Err(Reply::error(422, "Update is not a fast forward"));
     }
-    super::rules::check(c, id, &full, if forward { "update" } else { "non_fast_forward" }, 422)?;
+    super::rules::check(
+        c,
+        id,
+        &full,
+        if forward {
+            "update"
+        } else {
+            "non_fast_forward"
+        },
+        422,
+    )?;
     refusable(c, id, Some(&before), &sha)?;
     git.set_ref(&full, &sha).map_err(super::broken)?;
     let quiet = is_run(c);
@@ -105,7 +137,9 @@ pub fn delete_ref(c: &mut Ctx, o: &str, n: &str, name: &str) -> Res {
     let user = c.user()?;
     let full = format!("refs/{name}");
     let git = c.s.git(id);
-    let before = git.ref_sha(&full).ok_or_else(|| Reply::error(422, "Reference does not exist"))?;
+    let before = git
+        .ref_sha(&full)
+        .ok_or_else(|| Reply::error(422, "Reference does not exist"))?;
     super::rules::check(c, id, &full, "deletion", 422)?;
     git.delete_ref(&full).map_err(super::broken)?;
     let quiet = is_run(c);
@@ -140,7 +174,9 @@ pub fn tree(c: &mut Ctx, o: &str, n: &str, sha: &str) -> Res {
         v
     });
     let items: Vec<Value> = items.collect();
-    Ok(Reply::ok(json!({"sha": tree, "url": format!("{api}/git/trees/{tree}"), "tree": items, "truncated": truncated})))
+    Ok(Reply::ok(
+        json!({"sha": tree, "url": format!("{api}/git/trees/{tree}"), "tree": items, "truncated": truncated}),
+    ))
 }
 
 /// `POST /repos/{o}/{n}/git/trees`.
@@ -148,26 +184,44 @@ pub fn create_tree(c: &mut Ctx, o: &str, n: &str) -> Res {
     let id = c.repo(o, n, "contents", Level::Write)?;
     let body = c.req.json()?;
     let git = c.s.git(id);
-    let items = body.get("tree").and_then(Value::as_array).ok_or_else(|| Reply::missing("tree"))?;
+    let items = body
+        .get("tree")
+        .and_then(Value::as_array)
+        .ok_or_else(|| Reply::missing("tree"))?;
     let mut changes = Vec::new();
     for item in items {
         let path = need(item, "path")?.to_owned();
-        if path.split('/').any(|p| matches!(p, "" | "." | ".." | ".git")) {
-            return Err(Reply::error(422, "tree.path contains a malformed path component"));
+        if path
+            .split('/')
+            .any(|p| matches!(p, "" | "." | ".." | ".git"))
+        {
+            return Err(Reply::error(
+                422,
+                "tree.path contains a malformed path component",
+            ));
         }
         let mode = text(item, "mode").unwrap_or("100644");
         if !matches!(mode, "100644" | "100755" | "040000" | "160000" | "120000") {
-            return Err(Reply::error(422, "tree.mode must be one of 100644, 100755, 040000, 160000, 120000"));
+            return Err(Reply::error(
+                422,
+                "tree.mode must be one of 100644, 100755, 040000, 160000, 120000",
+            ));
         }
         let to = match (item.get("sha"), text(item, "content")) {
             (Some(Value::Null), _) => None,
             (Some(Value::String(sha)), _) => {
                 if mode != "160000" && git.kind(sha).is_none() {
-                    return Err(Reply::error(422, &format!("tree.sha {sha} is not a valid object")));
+                    return Err(Reply::error(
+                        422,
+                        &format!("tree.sha {sha} is not a valid object"),
+                    ));
                 }
                 Some((mode.to_owned(), sha.clone()))
             }
-            (_, Some(content)) => Some((mode.to_owned(), git.put_blob(content.as_bytes()).map_err(super::broken)?)),
+            (_, Some(content)) => Some((
+                mode.to_owned(),
+                git.put_blob(content.as_bytes()).map_err(super::broken)?,
+            )),
             _ => return Err(Reply::missing("sha")),
         };
         changes.push((path, to));
@@ -176,7 +230,9 @@ pub fn create_tree(c: &mut Ctx, o: &str, n: &str) -> Res {
     if base.is_some_and(|b| git.kind(b).is_none()) {
         return Err(Reply::error(422, "base_tree is not a valid tree oid"));
     }
-    let tree = git.put_tree(base, &changes).map_err(|e| Reply::error(422, &e.to_string()))?;
+    let tree = git
+        .put_tree(base, &changes)
+        .map_err(|e| Reply::error(422, &e.to_string()))?;
     let mut reply = self::tree(c, o, n, &tree)?;
     reply.status = 201;
     Ok(reply)
@@ -208,7 +264,10 @@ pub fn create_blob(c: &mut Ctx, o: &str, n: &str) -> Res {
     };
     let sha = c.s.git(id).put_blob(&bytes).map_err(super::broken)?;
     let api = views::api_url(c.s, c.s.repo(id)?);
-    Ok(Reply::json(201, json!({"sha": sha, "url": format!("{api}/git/blobs/{sha}")})))
+    Ok(Reply::json(
+        201,
+        json!({"sha": sha, "url": format!("{api}/git/blobs/{sha}")}),
+    ))
 }
 
 /// `GET /repos/{o}/{n}/git/commits/{sha}`.
@@ -233,14 +292,29 @@ pub fn create_commit(c: &mut Ctx, o: &str, n: &str) -> Res {
         return Err(Reply::error(422, "Tree SHA does not exist"));
     }
     let empty = Vec::new();
-    let parents = body.get("parents").and_then(Value::as_array).unwrap_or(&empty);
-    let parents: Vec<String> = parents.iter().filter_map(Value::as_str).map(str::to_owned).collect();
-    if parents.iter().any(|p| git.kind(p).as_deref() != Some("commit")) {
-        return Err(Reply::error(422, "Parent SHA does not exist or is not a commit object"));
+    let parents = body
+        .get("parents")
+        .and_then(Value::as_array)
+        .unwrap_or(&empty);
+    let parents: Vec<String> = parents
+        .iter()
+        .filter_map(Value::as_str)
+        .map(str::to_owned)
+        .collect();
+    if parents
+        .iter()
+        .any(|p| git.kind(p).as_deref() != Some("commit"))
+    {
+        return Err(Reply::error(
+            422,
+            "Parent SHA does not exist or is not a commit object",
+        ));
     }
     let author = given_person(c.s, body.get("author"), user);
     let committer = given_person(c.s, body.get("committer").or(body.get("author")), user);
-    let sha = git.put_commit(tree, &parents, message, &author, &committer).map_err(super::broken)?;
+    let sha = git
+        .put_commit(tree, &parents, message, &author, &committer)
+        .map_err(super::broken)?;
     let mut reply = commit(c, o, n, &sha)?;
     reply.status = 201;
     Ok(reply)

@@ -20,7 +20,10 @@ pub fn merge(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
         return Err(Reply::error(405, "Pull Request is not mergeable"));
     }
     if text(&body, "sha").is_some_and(|sha| sha != p.head_sha) {
-        return Err(Reply::error(409, "Head branch was modified. Review and try the merge again."));
+        return Err(Reply::error(
+            409,
+            "Head branch was modified. Review and try the merge again.",
+        ));
     }
     let git = c.s.git(id);
     let full = format!("refs/heads/{}", p.base_ref);
@@ -32,16 +35,33 @@ pub fn merge(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
     let mut committer = author.clone();
     "GitHub".clone_into(&mut committer.name);
     "noreply@github.com".clone_into(&mut committer.email);
-    let from = p.head_repo.and_then(|h| c.s.repos.get(&h)).map_or("unknown", |r| c.s.login(r.owner));
+    let from = p
+        .head_repo
+        .and_then(|h| c.s.repos.get(&h))
+        .map_or("unknown", |r| c.s.login(r.owner));
     let (parents, title) = match text(&body, "merge_method") {
         Some("squash") => (vec![p.base_sha.clone()], format!("{} (#{number})", p.title)),
-        Some("rebase") => return Err(Reply::error(405, "Rebase merges are not allowed on this repository.")),
-        _ => (vec![p.base_sha.clone(), p.head_sha.clone()], format!("Merge pull request #{number} from {from}/{}", p.head_ref)),
+        Some("rebase") => {
+            return Err(Reply::error(
+                405,
+                "Rebase merges are not allowed on this repository.",
+            ));
+        }
+        _ => (
+            vec![p.base_sha.clone(), p.head_sha.clone()],
+            format!("Merge pull request #{number} from {from}/{}", p.head_ref),
+        ),
     };
     let title = text(&body, "commit_title").unwrap_or(&title).to_owned();
     let rest = text(&body, "commit_message").unwrap_or(&p.title).to_owned();
     let sha = git
-        .put_commit(&tree, &parents, &format!("{title}\n\n{rest}"), &author, &committer)
+        .put_commit(
+            &tree,
+            &parents,
+            &format!("{title}\n\n{rest}"),
+            &author,
+            &committer,
+        )
         .map_err(super::broken)?;
     git.set_ref(&full, &sha).map_err(super::broken)?;
     let now = c.s.now();
@@ -56,5 +76,7 @@ pub fn merge(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
     }
     let quiet = is_run(c);
     events::pushed(c.s, id, &full, Some(&before), Some(&sha), user, quiet)?;
-    Ok(Reply::ok(json!({"sha": sha, "merged": true, "message": "Pull Request successfully merged"})))
+    Ok(Reply::ok(
+        json!({"sha": sha, "merged": true, "message": "Pull Request successfully merged"}),
+    ))
 }

@@ -98,9 +98,15 @@ fn in_repo(c: &mut Ctx, method: &str, o: &str, n: &str, rest: &[&str]) -> Res {
         ("GET", ["environments", e]) => environments::get(c, o, n, e),
         ("PUT", ["environments", e]) => environments::put(c, o, n, e),
         ("DELETE", ["environments", e]) => environments::delete(c, o, n, e),
-        (m, ["environments", e, kind @ ("variables" | "secrets"), tail @ ..]) => {
-            settings::route(c, m, o, n, Some(e), kind, tail)
-        }
+        (
+            m,
+            [
+                "environments",
+                e,
+                kind @ ("variables" | "secrets"),
+                tail @ ..,
+            ],
+        ) => settings::route(c, m, o, n, Some(e), kind, tail),
         (m, ["actions", kind @ ("variables" | "secrets"), tail @ ..]) => {
             settings::route(c, m, o, n, None, kind, tail)
         }

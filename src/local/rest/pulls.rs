@@ -30,11 +30,11 @@ pub fn show(s: &State, repo: &Repo, p: &Pull) -> Value {
     let statuses = format!("{api}/statuses/{}", p.head_sha);
     let head = p.head_repo.and_then(|id| s.repos.get(&id));
     let links = json!({
-            "self": {"href": this}, "html": {"href": html}, "issue": {"href": issue},
-            "comments": {"href": format!("{issue}/comments")}, "review_comments": {"href": format!("{this}/comments")},
-            "review_comment": {"href": format!("{api}/pulls/comments{{/number}}")},
-            "commits": {"href": format!("{this}/commits")}, "statuses": {"href": statuses},
-        });
+        "self": {"href": this}, "html": {"href": html}, "issue": {"href": issue},
+        "comments": {"href": format!("{issue}/comments")}, "review_comments": {"href": format!("{this}/comments")},
+        "review_comment": {"href": format!("{api}/pulls/comments{{/number}}")},
+        "commits": {"href": format!("{this}/commits")}, "statuses": {"href": statuses},
+    });
     json!({
         "url": this, "id": p.id, "node_id": node_id("PullRequest", p.id), "html_url": html,
         "diff_url": format!("{html}.diff"), "patch_url": format!("{html}.patch"), "issue_url": issue,
@@ -56,48 +56,81 @@ pub fn show(s: &State, repo: &Repo, p: &Pull) -> Value {
 /// `pull-request`, with counts.
 pub fn show_full(s: &State, repo: &Repo, p: &Pull) -> Result<Value, Reply> {
     let git = s.git(repo.id);
-    let base = git.merge_base(&p.base_sha, &p.head_sha).unwrap_or_else(|| p.base_sha.clone());
+    let base = git
+        .merge_base(&p.base_sha, &p.head_sha)
+        .unwrap_or_else(|| p.base_sha.clone());
     let changes = diff::changes(&git, &base, &p.head_sha).map_err(super::broken)?;
-    let commits = git.log(&p.head_sha, Some(&p.base_sha), None).map_err(super::broken)?.len();
+    let commits = git
+        .log(&p.head_sha, Some(&p.base_sha), None)
+        .map_err(super::broken)?
+        .len();
     let (add, del) = totals(&changes);
-    let comments = repo.comments.iter().filter(|c| c.number == p.number).count();
+    let comments = repo
+        .comments
+        .iter()
+        .filter(|c| c.number == p.number)
+        .count();
     let mergeable = p.open.then_some(p.merge_commit.is_some());
     let mut v = show(s, repo, p);
-    views::merge(&mut v, json!({
-        "merged": p.merged.is_some(), "merged_by": p.merged.as_ref().map(|m| views::user(s, m.0)),
-        "mergeable": mergeable, "rebaseable": mergeable,
-        "mergeable_state": match mergeable { Some(true) => "clean", Some(false) => "dirty", None => "unknown" },
-        "comments": comments, "review_comments": 0, "maintainer_can_modify": false,
-        "commits": commits, "additions": add, "deletions": del, "changed_files": changes.len(),
-    }));
+    views::merge(
+        &mut v,
+        json!({
+            "merged": p.merged.is_some(), "merged_by": p.merged.as_ref().map(|m| views::user(s, m.0)),
+            "mergeable": mergeable, "rebaseable": mergeable,
+            "mergeable_state": match mergeable { Some(true) => "clean", Some(false) => "dirty", None => "unknown" },
+            "comments": comments, "review_comments": 0, "maintainer_can_modify": false,
+            "commits": commits, "additions": add, "deletions": del, "changed_files": changes.len(),
+        }),
+    );
     Ok(v)
 }
 
 /// Recomputes head, base and test merge of a pull request, and its `refs/pull/N/*`.
 pub fn refresh(s: &mut State, id: u64, number: u64) -> Result<(), Reply> {
     let git = s.git(id);
-    let mut p = s.repo(id)?.pulls.get(&number).cloned().ok_or_else(Reply::not_found)?;
-    if let Some(sha) = p.head_repo.and_then(|h| s.git(h).ref_sha(&format!("refs/heads/{}", p.head_ref))) {
+    let mut p = s
+        .repo(id)?
+        .pulls
+        .get(&number)
+        .cloned()
+        .ok_or_else(Reply::not_found)?;
+    if let Some(sha) = p
+        .head_repo
+        .and_then(|h| s.git(h).ref_sha(&format!("refs/heads/{}", p.head_ref)))
+    {
         p.head_sha = sha;
     }
     if let Some(sha) = git.ref_sha(&format!("refs/heads/{}", p.base_ref)) {
         p.base_sha = sha;
     }
-    git.set_ref(&format!("refs/pull/{number}/head"), &p.head_sha).map_err(super::broken)?;
+    git.set_ref(&format!("refs/pull/{number}/head"), &p.head_sha)
+        .map_err(super::broken)?;
     let who = super::contents::signature(s, p.user);
     p.merge_commit = git.merge_tree(&p.base_sha, &p.head_sha).and_then(|tree| {
         let message = format!("Merge {} into {}", p.head_sha, p.base_sha);
-        git.put_commit(&tree, &[p.base_sha.clone(), p.head_sha.clone()], &message, &who, &who).ok()
+        git.put_commit(
+            &tree,
+            &[p.base_sha.clone(), p.head_sha.clone()],
+            &message,
+            &who,
+            &who,
+        )
+        .ok()
     });
     if let Some(sha) = &p.merge_commit {
-        git.set_ref(&format!("refs/pull/{number}/merge"), sha).map_err(super::broken)?;
+        git.set_ref(&format!("refs/pull/{number}/merge"), sha)
+            .map_err(super::broken)?;
     }
     s.repo_mut(id)?.pulls.insert(number, p);
     Ok(())
 }
 
 fn find(c: &Ctx, id: u64, number: u64) -> Result<Pull, Reply> {
-    c.s.repo(id)?.pulls.get(&number).cloned().ok_or_else(Reply::not_found)
+    c.s.repo(id)?
+        .pulls
+        .get(&number)
+        .cloned()
+        .ok_or_else(Reply::not_found)
 }
 
 /// `POST /repos/{o}/{n}/pulls`. Whoever can read may open one, if they can push to the head.
@@ -112,12 +145,20 @@ pub fn create(c: &mut Ctx, o: &str, n: &str) -> Res {
         Some((owner, branch)) => (c.s.account(owner).map(|a| a.id), branch.to_owned()),
         None => (Some(c.s.repo(id)?.owner), head.to_owned()),
     };
-    let head_repo = c.s.repos.values().find(|r| Some(r.owner) == owner && (r.id == id || r.fork_of == Some(id))).map(|r| r.id);
-    let head_repo = head_repo.ok_or_else(|| Reply::invalid("PullRequest", "head", "invalid", ""))?;
+    let head_repo =
+        c.s.repos
+            .values()
+            .find(|r| Some(r.owner) == owner && (r.id == id || r.fork_of == Some(id)))
+            .map(|r| r.id);
+    let head_repo =
+        head_repo.ok_or_else(|| Reply::invalid("PullRequest", "head", "invalid", ""))?;
     if head_repo == id {
         c.repo(o, n, "pull_requests", Level::Write)?;
     } else if c.level(head_repo, "contents") < Level::Write {
-        return Err(Reply::error(403, "Resource not accessible by personal access token"));
+        return Err(Reply::error(
+            403,
+            "Resource not accessible by personal access token",
+        ));
     }
     let git = c.s.git(id);
     let head_sha = c.s.git(head_repo).ref_sha(&format!("refs/heads/{branch}"));
@@ -128,34 +169,42 @@ pub fn create(c: &mut Ctx, o: &str, n: &str) -> Res {
         let m = format!("No commits between {base} and {branch}");
         return Err(Reply::invalid("PullRequest", "base", "custom", &m));
     }
-    let same = |p: &&Pull| p.open && p.head_repo == Some(head_repo) && p.head_ref == branch && p.base_ref == base;
+    let same = |p: &&Pull| {
+        p.open && p.head_repo == Some(head_repo) && p.head_ref == branch && p.base_ref == base
+    };
     if c.s.repo(id)?.pulls.values().find(same).is_some() {
-        let m = format!("A pull request already exists for {}:{branch}.", c.s.login(owner.unwrap_or(0)));
+        let m = format!(
+            "A pull request already exists for {}:{branch}.",
+            c.s.login(owner.unwrap_or(0))
+        );
         return Err(Reply::invalid("PullRequest", "base", "custom", &m));
     }
     let (new, now) = (c.s.id(), c.s.now());
     let repo = c.s.repo_mut(id)?;
     repo.last_number += 1;
     let number = repo.last_number;
-    repo.pulls.insert(number, Pull {
-        id: new,
+    repo.pulls.insert(
         number,
-        user,
-        title,
-        body: text(&body, "body").map(str::to_owned),
-        head_repo: Some(head_repo),
-        head_ref: branch,
-        head_sha,
-        base_ref: base,
-        base_sha,
-        open: true,
-        draft: body.get("draft").and_then(Value::as_bool) == Some(true),
-        merged: None,
-        merge_commit: None,
-        created: now,
-        updated: now,
-        closed: None,
-    });
+        Pull {
+            id: new,
+            number,
+            user,
+            title,
+            body: text(&body, "body").map(str::to_owned),
+            head_repo: Some(head_repo),
+            head_ref: branch,
+            head_sha,
+            base_ref: base,
+            base_sha,
+            open: true,
+            draft: body.get("draft").and_then(Value::as_bool) == Some(true),
+            merged: None,
+            merge_commit: None,
+            created: now,
+            updated: now,
+            closed: None,
+        },
+    );
     refresh(c.s, id, number)?;
     if !super::contents::is_run(c) {
         events::pull_request(c.s, id, number, "opened", user)?;
@@ -171,12 +220,23 @@ pub fn list(c: &mut Ctx, o: &str, n: &str) -> Res {
     let repo = c.s.repo(id)?;
     let state = c.req.q("state").unwrap_or("open");
     let keep = |p: &&Pull| {
-        let label = format!("{}:{}", p.head_repo.and_then(|h| c.s.repos.get(&h)).map_or("", |r| c.s.login(r.owner)), p.head_ref);
+        let label = format!(
+            "{}:{}",
+            p.head_repo
+                .and_then(|h| c.s.repos.get(&h))
+                .map_or("", |r| c.s.login(r.owner)),
+            p.head_ref
+        );
         (state == "all" || (state == "open") == p.open)
             && c.req.q("base").is_none_or(|b| b == p.base_ref)
             && c.req.q("head").is_none_or(|h| h == label)
     };
-    let mut items: Vec<Value> = repo.pulls.values().filter(keep).map(|p| show(c.s, repo, p)).collect();
+    let mut items: Vec<Value> = repo
+        .pulls
+        .values()
+        .filter(keep)
+        .map(|p| show(c.s, repo, p))
+        .collect();
     if c.req.q("direction") != Some("asc") {
         items.reverse();
     }
@@ -216,7 +276,12 @@ pub fn patch(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
             Some("closed")
         }
         (Some("open"), false) if p.merged.is_some() => {
-            return Err(Reply::invalid("PullRequest", "state", "invalid", "state cannot be changed. The pull request was merged."));
+            return Err(Reply::invalid(
+                "PullRequest",
+                "state",
+                "invalid",
+                "state cannot be changed. The pull request was merged.",
+            ));
         }
         (Some("open"), false) => {
             p.open = true;
@@ -240,10 +305,15 @@ pub fn files(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
     let id = c.repo(o, n, "pull_requests", Level::Read)?;
     let p = find(c, id, number)?;
     let git = c.s.git(id);
-    let base = git.merge_base(&p.base_sha, &p.head_sha).unwrap_or_else(|| p.base_sha.clone());
+    let base = git
+        .merge_base(&p.base_sha, &p.head_sha)
+        .unwrap_or_else(|| p.base_sha.clone());
     let changes = diff::changes(&git, &base, &p.head_sha).map_err(super::broken)?;
     let repo = c.s.repo(id)?;
-    let items = changes.iter().map(|x| views::diff_entry(c.s, repo, &p.head_sha, x)).collect();
+    let items = changes
+        .iter()
+        .map(|x| views::diff_entry(c.s, repo, &p.head_sha, x))
+        .collect();
     Ok(page(c.req, &c.s.url, items, None))
 }
 
@@ -253,9 +323,13 @@ pub fn commits(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
     let p = find(c, id, number)?;
     let git = c.s.git(id);
     let repo = c.s.repo(id)?;
-    let mut shas = git.log(&p.head_sha, Some(&p.base_sha), None).map_err(super::broken)?;
+    let mut shas = git
+        .log(&p.head_sha, Some(&p.base_sha), None)
+        .map_err(super::broken)?;
     shas.reverse();
-    let items = shas.iter().map(|s| git.commit(s).map(|x| views::commit(c.s, repo, &x)));
+    let items = shas
+        .iter()
+        .map(|s| git.commit(s).map(|x| views::commit(c.s, repo, &x)));
     let items = items.collect::<Result<_, _>>().map_err(super::broken)?;
     Ok(page(c.req, &c.s.url, items, None))
 }
@@ -268,8 +342,15 @@ pub fn of_commit(c: &mut Ctx, o: &str, n: &str, sha: &str) -> Res {
     let repo = c.s.repo(id)?;
     let has = |p: &&Pull| {
         let merged = p.merged.as_ref().is_some_and(|m| m.2 == sha);
-        merged || (git.is_ancestor(&sha, &p.head_sha) && !git.is_ancestor(&sha, &p.base_sha)) || (p.merged.is_some() && p.head_sha == sha)
+        merged
+            || (git.is_ancestor(&sha, &p.head_sha) && !git.is_ancestor(&sha, &p.base_sha))
+            || (p.merged.is_some() && p.head_sha == sha)
     };
-    let items = repo.pulls.values().filter(has).map(|p| show(c.s, repo, p)).collect();
+    let items = repo
+        .pulls
+        .values()
+        .filter(has)
+        .map(|p| show(c.s, repo, p))
+        .collect();
     Ok(page(c.req, &c.s.url, items, None))
 }

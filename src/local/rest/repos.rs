@@ -8,18 +8,35 @@ use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashMap};
 
 /// Makes a repository without any commit.
-pub fn make(s: &mut State, owner: u64, name: &str, private: bool, fork_of: Option<u64>) -> Result<u64, Reply> {
+pub fn make(
+    s: &mut State,
+    owner: u64,
+    name: &str,
+    private: bool,
+    fork_of: Option<u64>,
+) -> Result<u64, Reply> {
     let ok = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     if name.is_empty() || name.len() > 100 || !name.chars().all(ok) || matches!(name, "." | "..") {
-        return Err(Reply::invalid("Repository", "name", "custom", "name is invalid"));
+        return Err(Reply::invalid(
+            "Repository",
+            "name",
+            "custom",
+            "name is invalid",
+        ));
     }
     let login = s.login(owner).to_owned();
     if s.find(&login, name).is_some() {
-        return Err(Reply::invalid("Repository", "name", "custom", "name already exists on this account"));
+        return Err(Reply::invalid(
+            "Repository",
+            "name",
+            "custom",
+            "name already exists on this account",
+        ));
     }
     let (id, now) = (s.id(), s.now());
     // A new repository takes the name away from a redirect, which is how names get hijacked.
-    s.redirects.remove(&format!("{login}/{name}").to_lowercase());
+    s.redirects
+        .remove(&format!("{login}/{name}").to_lowercase());
     let git = s.git(id);
     let made = std::fs::create_dir_all(git.dir());
     made.map_err(|e| Reply::error(500, &format!("Server Error: {e}")))?;
@@ -62,13 +79,19 @@ pub fn create(c: &mut Ctx, org: Option<&str>) -> Res {
             let org = c.s.account(login).filter(|a| a.kind == "Organization");
             let org = org.ok_or_else(Reply::not_found)?;
             if !c.is_admin() && !org.members.contains_key(&me) {
-                return Err(Reply::error(403, "You need admin access to the organization before adding a repository to it."));
+                return Err(Reply::error(
+                    403,
+                    "You need admin access to the organization before adding a repository to it.",
+                ));
             }
             org.id
         }
     };
     let name = need(&body, "name")?;
-    let private = body.get("private").and_then(Value::as_bool).unwrap_or(false);
+    let private = body
+        .get("private")
+        .and_then(Value::as_bool)
+        .unwrap_or(false);
     let id = make(c.s, owner, name, private, None)?;
     c.s.repo_mut(id)?.description = text(&body, "description").map(str::to_owned);
     if body.get("auto_init").and_then(Value::as_bool) == Some(true) {
@@ -83,11 +106,18 @@ pub fn create(c: &mut Ctx, org: Option<&str>) -> Res {
 /// `GET /repos/{o}/{n}`.
 pub fn get(c: &mut Ctx, o: &str, n: &str) -> Res {
     let id = c.repo(o, n, "metadata", Level::Read)?;
-    Ok(Reply::ok(views::full_repo(c.s, c.s.repo(id)?, c.who.as_ref())))
+    Ok(Reply::ok(views::full_repo(
+        c.s,
+        c.s.repo(id)?,
+        c.who.as_ref(),
+    )))
 }
 
 fn list(c: &mut Ctx, keep: impl Fn(&Ctx, &Repo) -> bool) -> Reply {
-    let items = c.s.repos.values().filter(|r| c.level(r.id, "metadata") >= Level::Read && keep(c, r));
+    let items =
+        c.s.repos
+            .values()
+            .filter(|r| c.level(r.id, "metadata") >= Level::Read && keep(c, r));
     let items = items.map(|r| views::repo(c.s, r, c.who.as_ref())).collect();
     page(c.req, &c.s.url, items, None)
 }
@@ -96,13 +126,21 @@ fn list(c: &mut Ctx, keep: impl Fn(&Ctx, &Repo) -> bool) -> Reply {
 pub fn mine(c: &mut Ctx) -> Res {
     let me = c.user()?;
     Ok(list(c, |c, r| {
-        r.owner == me || r.collaborators.contains_key(&me) || c.s.accounts.get(&r.owner).is_some_and(|a| a.members.contains_key(&me))
+        r.owner == me
+            || r.collaborators.contains_key(&me)
+            || c.s
+                .accounts
+                .get(&r.owner)
+                .is_some_and(|a| a.members.contains_key(&me))
     }))
 }
 
 /// `GET /orgs/{org}/repos`, `GET /users/{user}/repos`.
 pub fn of(c: &mut Ctx, login: &str) -> Res {
-    let id = c.s.account(login).map(|a| a.id).ok_or_else(Reply::not_found)?;
+    let id =
+        c.s.account(login)
+            .map(|a| a.id)
+            .ok_or_else(Reply::not_found)?;
     Ok(list(c, |_, r| r.owner == id))
 }
 
@@ -115,17 +153,29 @@ pub fn patch(c: &mut Ctx, o: &str, n: &str) -> Res {
     }
     if let Some(name) = text(&body, "name").filter(|x| !x.eq_ignore_ascii_case(n)) {
         if c.s.find(o, name).is_some() {
-            return Err(Reply::invalid("Repository", "name", "custom", "name already exists on this account"));
+            return Err(Reply::invalid(
+                "Repository",
+                "name",
+                "custom",
+                "name already exists on this account",
+            ));
         }
         let owner = c.s.login(c.s.repo(id)?.owner).to_lowercase();
-        c.s.redirects.remove(&format!("{owner}/{}", name.to_lowercase()));
-        c.s.redirects.insert(format!("{owner}/{}", n.to_lowercase()), id);
+        c.s.redirects
+            .remove(&format!("{owner}/{}", name.to_lowercase()));
+        c.s.redirects
+            .insert(format!("{owner}/{}", n.to_lowercase()), id);
         c.s.repo_mut(id)?.name = name.to_owned();
     }
     if let Some(branch) = text(&body, "default_branch") {
         let git = c.s.git(id);
         if git.ref_sha(&format!("refs/heads/{branch}")).is_none() {
-            return Err(Reply::invalid("Repository", "default_branch", "invalid", "The branch was not found."));
+            return Err(Reply::invalid(
+                "Repository",
+                "default_branch",
+                "invalid",
+                "The branch was not found.",
+            ));
         }
         git.set_head(branch).map_err(super::broken)?;
         c.s.repo_mut(id)?.default_branch = branch.to_owned();
@@ -137,9 +187,15 @@ pub fn patch(c: &mut Ctx, o: &str, n: &str) -> Res {
         repo.description = Some(d.to_owned());
     }
     let flag = |key: &str| body.get(key).and_then(Value::as_bool);
-    repo.private = flag("private").or_else(|| text(&body, "visibility").map(|v| v != "public")).unwrap_or(repo.private);
+    repo.private = flag("private")
+        .or_else(|| text(&body, "visibility").map(|v| v != "public"))
+        .unwrap_or(repo.private);
     repo.archived = flag("archived").unwrap_or(repo.archived);
-    Ok(Reply::ok(views::full_repo(c.s, c.s.repo(id)?, c.who.as_ref())))
+    Ok(Reply::ok(views::full_repo(
+        c.s,
+        c.s.repo(id)?,
+        c.who.as_ref(),
+    )))
 }
 
 /// `DELETE /repos/{o}/{n}`.
@@ -159,7 +215,11 @@ pub fn forks(c: &mut Ctx, o: &str, n: &str) -> Res {
     let me = c.user()?;
     let body = c.req.json()?;
     let owner = match text(&body, "organization") {
-        Some(org) => c.s.account(org).map(|a| a.id).ok_or_else(Reply::not_found)?,
+        Some(org) => {
+            c.s.account(org)
+                .map(|a| a.id)
+                .ok_or_else(Reply::not_found)?
+        }
         None => me,
     };
     let name = text(&body, "name").unwrap_or(n).to_owned();
@@ -182,12 +242,18 @@ pub fn forks(c: &mut Ctx, o: &str, n: &str) -> Res {
             fork
         }
     };
-    Ok(Reply::json(202, views::full_repo(c.s, c.s.repo(fork)?, c.who.as_ref())))
+    Ok(Reply::json(
+        202,
+        views::full_repo(c.s, c.s.repo(fork)?, c.who.as_ref()),
+    ))
 }
 
 /// A fork network has one object store: every commit of a fork is readable from every member.
 fn share_objects(s: &State, from: u64, to: u64) -> Result<(), Reply> {
-    let (from, to) = (s.git(from).dir().join("objects"), s.git(to).dir().join("objects"));
+    let (from, to) = (
+        s.git(from).dir().join("objects"),
+        s.git(to).dir().join("objects"),
+    );
     let linked = std::fs::canonicalize(&from).and_then(|from| {
         std::fs::remove_dir_all(&to)?;
         std::os::unix::fs::symlink(from, &to)

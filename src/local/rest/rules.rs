@@ -13,20 +13,28 @@ const ENFORCEMENTS: [&str; 3] = ["disabled", "active", "evaluate"];
 pub fn check(c: &Ctx, id: u64, full: &str, kind: &str, status: u16) -> Result<(), Reply> {
     let repo = c.s.repo(id)?;
     for set in &repo.rulesets {
-        let rules = set["rules"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let rules = set["rules"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default();
         let kinds = |r: &Value| {
             let t = text(r, "type").unwrap_or_default();
             // Moving a ref back is also an update of it.
             t == kind || (kind == "non_fast_forward" && t == "update")
         };
-        let hit = set["enforcement"] == "active" && applies(set, full, &repo.default_branch) && rules.iter().any(kinds);
+        let hit = set["enforcement"] == "active"
+            && applies(set, full, &repo.default_branch)
+            && rules.iter().any(kinds);
         if hit && bypass(c, id, set) != "always" {
             let what = match kind {
                 "creation" => "Cannot create ref due to creations being restricted.",
                 "deletion" => "Cannot delete this branch",
                 _ => "Cannot update this protected ref.",
             };
-            return Err(Reply::error(status, &format!("Repository rule violations found\n\n{what}\n")));
+            return Err(Reply::error(
+                status,
+                &format!("Repository rule violations found\n\n{what}\n"),
+            ));
         }
     }
     Ok(())
@@ -34,7 +42,11 @@ pub fn check(c: &Ctx, id: u64, full: &str, kind: &str, status: u16) -> Result<()
 
 /// Whether a ruleset covers a ref.
 fn applies(set: &Value, full: &str, default_branch: &str) -> bool {
-    let target = if full.starts_with("refs/tags/") { "tag" } else { "branch" };
+    let target = if full.starts_with("refs/tags/") {
+        "tag"
+    } else {
+        "branch"
+    };
     if text(set, "target").unwrap_or("branch") != target {
         return false;
     }
@@ -71,10 +83,19 @@ pub fn glob(pattern: &str, text: &str) -> bool {
 /// `always`, `pull_requests_only` or `never`.
 fn bypass(c: &Ctx, id: u64, set: &Value) -> &'static str {
     let Some(t) = &c.who else { return "never" };
-    let Ok(repo) = c.s.repo(id) else { return "never" };
+    let Ok(repo) = c.s.repo(id) else {
+        return "never";
+    };
     let run = matches!(t.grant, Grant::Run { .. });
-    let role = if run { Level::Write } else { c.s.role(t.user, repo) };
-    let actors = set["bypass_actors"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let role = if run {
+        Level::Write
+    } else {
+        c.s.role(t.user, repo)
+    };
+    let actors = set["bypass_actors"]
+        .as_array()
+        .map(Vec::as_slice)
+        .unwrap_or_default();
     let found = actors.iter().find(|a| {
         let actor = a["actor_id"].as_u64();
         match text(a, "actor_type").unwrap_or_default() {
@@ -84,7 +105,13 @@ fn bypass(c: &Ctx, id: u64, set: &Value) -> &'static str {
                 Some(4 | 2) => role >= Level::Write,
                 _ => false,
             },
-            "OrganizationAdmin" => !run && c.s.accounts.get(&repo.owner).is_some_and(|o| o.members.get(&t.user).is_some_and(|r| r == "admin")),
+            "OrganizationAdmin" => {
+                !run && c
+                    .s
+                    .accounts
+                    .get(&repo.owner)
+                    .is_some_and(|o| o.members.get(&t.user).is_some_and(|r| r == "admin"))
+            }
             "User" => !run && actor == Some(t.user),
             "Integration" => run && actor == Some(15368),
             _ => false,
@@ -109,7 +136,10 @@ fn shown(c: &Ctx, id: u64, set: &Value, full: bool) -> Value {
             o.remove("bypass_actors");
         }
         if full {
-            o.insert("current_user_can_bypass".to_owned(), json!(bypass(c, id, set)));
+            o.insert(
+                "current_user_can_bypass".to_owned(),
+                json!(bypass(c, id, set)),
+            );
         }
     }
     v
@@ -118,18 +148,33 @@ fn shown(c: &Ctx, id: u64, set: &Value, full: bool) -> Value {
 /// `GET /repos/{o}/{n}/rulesets`.
 pub fn list(c: &mut Ctx, o: &str, n: &str) -> Res {
     let id = c.repo(o, n, "metadata", Level::Read)?;
-    let items = c.s.repo(id)?.rulesets.iter().map(|x| shown(c, id, x, false)).collect();
+    let items =
+        c.s.repo(id)?
+            .rulesets
+            .iter()
+            .map(|x| shown(c, id, x, false))
+            .collect();
     Ok(page(c.req, &c.s.url, items, None))
 }
 
 fn fill(c: &Ctx, id: u64, v: &mut Value, body: &Value) -> Result<(), Reply> {
-    for key in ["name", "target", "enforcement", "bypass_actors", "conditions", "rules"] {
+    for key in [
+        "name",
+        "target",
+        "enforcement",
+        "bypass_actors",
+        "conditions",
+        "rules",
+    ] {
         if let Some(x) = body.get(key) {
             v[key] = x.clone();
         }
     }
     if !ENFORCEMENTS.contains(&need(v, "enforcement")?) {
-        return Err(Reply::error(422, "Invalid request.\n\nenforcement is not a possible value."));
+        return Err(Reply::error(
+            422,
+            "Invalid request.\n\nenforcement is not a possible value.",
+        ));
     }
     need(v, "name")?;
     v["source"] = json!(c.s.full_name(c.s.repo(id)?));
@@ -155,7 +200,10 @@ pub fn create(c: &mut Ctx, o: &str, n: &str) -> Res {
 
 fn find(c: &Ctx, id: u64, set: u64) -> Result<Value, Reply> {
     let sets = &c.s.repo(id)?.rulesets;
-    sets.iter().find(|x| x["id"] == json!(set)).cloned().ok_or_else(Reply::not_found)
+    sets.iter()
+        .find(|x| x["id"] == json!(set))
+        .cloned()
+        .ok_or_else(Reply::not_found)
 }
 
 /// `GET /repos/{o}/{n}/rulesets/{id}`.
@@ -171,7 +219,12 @@ pub fn put(c: &mut Ctx, o: &str, n: &str, set: u64) -> Res {
     let body = c.req.json()?;
     let mut v = find(c, id, set)?;
     fill(c, id, &mut v, &body)?;
-    for x in c.s.repo_mut(id)?.rulesets.iter_mut().filter(|x| x["id"] == json!(set)) {
+    for x in
+        c.s.repo_mut(id)?
+            .rulesets
+            .iter_mut()
+            .filter(|x| x["id"] == json!(set))
+    {
         *x = v.clone();
     }
     Ok(Reply::ok(shown(c, id, &v, true)))
@@ -191,10 +244,21 @@ pub fn branch(c: &mut Ctx, o: &str, n: &str, branch: &str) -> Res {
     let repo = c.s.repo(id)?;
     let full = format!("refs/heads/{branch}");
     let mut out = Vec::new();
-    for set in repo.rulesets.iter().filter(|s| s["enforcement"] == "active" && applies(s, &full, &repo.default_branch)) {
-        for rule in set["rules"].as_array().map(Vec::as_slice).unwrap_or_default() {
+    for set in repo
+        .rulesets
+        .iter()
+        .filter(|s| s["enforcement"] == "active" && applies(s, &full, &repo.default_branch))
+    {
+        for rule in set["rules"]
+            .as_array()
+            .map(Vec::as_slice)
+            .unwrap_or_default()
+        {
             let mut r = rule.clone();
-            views::merge(&mut r, json!({"ruleset_source_type": "Repository", "ruleset_source": set["source"], "ruleset_id": set["id"]}));
+            views::merge(
+                &mut r,
+                json!({"ruleset_source_type": "Repository", "ruleset_source": set["source"], "ruleset_id": set["id"]}),
+            );
             out.push(r);
         }
     }

@@ -9,7 +9,12 @@ use crate::local::model::{Level, Variable};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-fn table<'a>(c: &'a mut Ctx, id: u64, env: Option<&str>, secrets: bool) -> Result<&'a mut BTreeMap<String, Variable>, Reply> {
+fn table<'a>(
+    c: &'a mut Ctx,
+    id: u64,
+    env: Option<&str>,
+    secrets: bool,
+) -> Result<&'a mut BTreeMap<String, Variable>, Reply> {
     let repo = c.s.repo_mut(id)?;
     let (variables, hidden) = match env {
         None => (&mut repo.variables, &mut repo.secrets),
@@ -32,22 +37,43 @@ fn show(name: &str, v: &Variable, secret: bool) -> Value {
 /// Names are upper case letters, digits and `_`, and may not begin with `GITHUB_` or a digit.
 pub fn valid_name(name: &str) -> Result<String, Reply> {
     let name = name.to_uppercase();
-    let ok = name.chars().all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
-    if ok && !name.is_empty() && !name.starts_with("GITHUB_") && !name.starts_with(|c: char| c.is_ascii_digit()) {
+    let ok = name
+        .chars()
+        .all(|c| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_');
+    if ok
+        && !name.is_empty()
+        && !name.starts_with("GITHUB_")
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+    {
         return Ok(name);
     }
-    Err(Reply::error(422, "Names can only contain alphanumeric characters ([a-z], [A-Z], [0-9]) or underscores (_). Spaces are not allowed. Must start with a letter ([a-z], [A-Z]) or underscores (_)."))
+    Err(Reply::error(
+        422,
+        "Names can only contain alphanumeric characters ([a-z], [A-Z], [0-9]) or underscores (_). Spaces are not allowed. Must start with a letter ([a-z], [A-Z]) or underscores (_).",
+    ))
 }
 
 /// All routes under `…/variables` and `…/secrets`.
-pub fn route(c: &mut Ctx, method: &str, o: &str, n: &str, env: Option<&str>, kind: &str, tail: &[&str]) -> Res {
+pub fn route(
+    c: &mut Ctx,
+    method: &str,
+    o: &str,
+    n: &str,
+    env: Option<&str>,
+    kind: &str,
+    tail: &[&str],
+) -> Res {
     let secret = kind == "secrets";
     let permission = match (env, secret) {
         (Some(_), _) => "environments",
         (None, true) => "secrets",
         (None, false) => "actions_variables",
     };
-    let needed = if method == "GET" { Level::Read } else { Level::Write };
+    let needed = if method == "GET" {
+        Level::Read
+    } else {
+        Level::Write
+    };
     let id = c.repo(o, n, permission, needed)?;
     // A public repository makes nothing of this readable.
     if c.level(id, permission) < Level::Write && c.who.is_none() {
@@ -57,13 +83,22 @@ pub fn route(c: &mut Ctx, method: &str, o: &str, n: &str, env: Option<&str>, kin
     let (url, req) = (c.s.url.clone(), c.req);
     match (method, tail) {
         ("GET", []) => {
-            let items = table(c, id, env, secret)?.iter().map(|(k, v)| show(k, v, secret)).collect();
+            let items = table(c, id, env, secret)?
+                .iter()
+                .map(|(k, v)| show(k, v, secret))
+                .collect();
             Ok(page(req, &url, items, Some(kind)))
         }
-        (_, ["public-key"]) | ("PUT", [_]) if secret => Err(Reply::error(501, "secrets are set through /_local/secrets on the local GitHub")),
+        (_, ["public-key"]) | ("PUT", [_]) if secret => Err(Reply::error(
+            501,
+            "secrets are set through /_local/secrets on the local GitHub",
+        )),
         ("GET", [name]) => {
             let name = name.to_uppercase();
-            let v = table(c, id, env, secret)?.get(&name).cloned().ok_or_else(Reply::not_found)?;
+            let v = table(c, id, env, secret)?
+                .get(&name)
+                .cloned()
+                .ok_or_else(Reply::not_found)?;
             Ok(Reply::ok(show(&name, &v, secret)))
         }
         ("DELETE", [name]) => {
@@ -72,18 +107,33 @@ pub fn route(c: &mut Ctx, method: &str, o: &str, n: &str, env: Option<&str>, kin
         }
         ("POST", []) if !secret => {
             let body = req.json()?;
-            let (name, value) = (valid_name(need(&body, "name")?)?, need(&body, "value")?.to_owned());
+            let (name, value) = (
+                valid_name(need(&body, "name")?)?,
+                need(&body, "value")?.to_owned(),
+            );
             let t = table(c, id, env, false)?;
             if t.contains_key(&name) {
-                return Err(Reply::error(409, "Already exists - Variable already exists"));
+                return Err(Reply::error(
+                    409,
+                    "Already exists - Variable already exists",
+                ));
             }
-            t.insert(name, Variable { value, created: now, updated: now });
+            t.insert(
+                name,
+                Variable {
+                    value,
+                    created: now,
+                    updated: now,
+                },
+            );
             Ok(Reply::json(201, json!({})))
         }
         ("PATCH", [name]) if !secret => {
             let body = req.json()?;
             let t = table(c, id, env, false)?;
-            let mut v = t.remove(&name.to_uppercase()).ok_or_else(Reply::not_found)?;
+            let mut v = t
+                .remove(&name.to_uppercase())
+                .ok_or_else(Reply::not_found)?;
             v.value = text(&body, "value").map_or(v.value, str::to_owned);
             v.updated = now;
             t.insert(text(&body, "name").unwrap_or(name).to_uppercase(), v);

@@ -30,22 +30,50 @@ pub fn create(c: &mut Ctx, o: &str, n: &str, sha: &str) -> Res {
     let body = c.req.json()?;
     let state = need(&body, "state")?;
     if !matches!(state, "error" | "failure" | "pending" | "success") {
-        return Err(Reply::invalid("Status", "state", "invalid", "state is not included in the list"));
+        return Err(Reply::invalid(
+            "Status",
+            "state",
+            "invalid",
+            "state is not included in the list",
+        ));
     }
     if sha.len() != 40 || c.s.git(id).kind(sha).as_deref() != Some("commit") {
-        return Err(Reply::error(422, &format!("No commit found for SHA: {sha}")));
+        return Err(Reply::error(
+            422,
+            &format!("No commit found for SHA: {sha}"),
+        ));
     }
     let description = text(&body, "description");
     if description.is_some_and(|d| d.chars().count() > 140) {
-        return Err(Reply::invalid("Status", "description", "custom", "description is too long (maximum is 140 characters)"));
+        return Err(Reply::invalid(
+            "Status",
+            "description",
+            "custom",
+            "description is too long (maximum is 140 characters)",
+        ));
     }
     let context = text(&body, "context").unwrap_or("default");
     if context.chars().count() > 255 {
-        return Err(Reply::invalid("Status", "context", "custom", "context is too long (maximum is 255 characters)"));
+        return Err(Reply::invalid(
+            "Status",
+            "context",
+            "custom",
+            "context is too long (maximum is 255 characters)",
+        ));
     }
-    let same = c.s.repo(id)?.statuses.iter().filter(|x| x.sha == sha && x.context == context).count();
+    let same =
+        c.s.repo(id)?
+            .statuses
+            .iter()
+            .filter(|x| x.sha == sha && x.context == context)
+            .count();
     if same >= 1000 {
-        return Err(Reply::invalid("Status", "base", "custom", "This SHA and context has reached the maximum number of statuses."));
+        return Err(Reply::invalid(
+            "Status",
+            "base",
+            "custom",
+            "This SHA and context has reached the maximum number of statuses.",
+        ));
     }
     let status = Status {
         id: c.s.id(),

@@ -8,7 +8,9 @@ use serde_json::json;
 /// `GET /`.
 pub fn root(c: &mut Ctx) -> Res {
     let u = &c.s.url;
-    Ok(Reply::ok(json!({"current_user_url": format!("{u}/user"), "rate_limit_url": format!("{u}/rate_limit")})))
+    Ok(Reply::ok(
+        json!({"current_user_url": format!("{u}/user"), "rate_limit_url": format!("{u}/rate_limit")}),
+    ))
 }
 
 /// `GET /user`.
@@ -22,7 +24,10 @@ pub fn me(c: &mut Ctx) -> Res {
 
 /// `GET /users/{login}`.
 pub fn get(c: &mut Ctx, login: &str) -> Res {
-    let id = c.s.account(login).map(|a| a.id).ok_or_else(Reply::not_found)?;
+    let id =
+        c.s.account(login)
+            .map(|a| a.id)
+            .ok_or_else(Reply::not_found)?;
     Ok(Reply::ok(views::full_user(c.s, id)))
 }
 
@@ -50,7 +55,11 @@ pub fn limits(c: &Ctx) -> (u64, u64, i64) {
     match &c.who {
         None => (60, 0, now + 3600),
         Some(t) => {
-            let limit = if matches!(t.grant, Grant::Run { .. }) { 1000 } else { 5000 };
+            let limit = if matches!(t.grant, Grant::Run { .. }) {
+                1000
+            } else {
+                5000
+            };
             let fresh = now - t.window >= 3600;
             let (used, start) = if fresh { (0, now) } else { (t.used, t.window) };
             (limit, used, start + 3600)
@@ -60,13 +69,18 @@ pub fn limits(c: &Ctx) -> (u64, u64, i64) {
 
 /// `GET /meta`.
 pub fn meta(_: &mut Ctx) -> Res {
-    Ok(Reply::ok(json!({"verifiable_password_authentication": false})))
+    Ok(Reply::ok(
+        json!({"verifiable_password_authentication": false}),
+    ))
 }
 
 /// `GET /repos/{o}/{n}/collaborators/{login}/permission`.
 pub fn permission(c: &mut Ctx, o: &str, n: &str, login: &str) -> Res {
     let id = c.repo(o, n, "metadata", Level::Read)?;
-    let user = c.s.account(login).map(|a| a.id).ok_or_else(Reply::not_found)?;
+    let user =
+        c.s.account(login)
+            .map(|a| a.id)
+            .ok_or_else(Reply::not_found)?;
     let name = match c.s.role(user, c.s.repo(id)?) {
         Level::None => "none",
         Level::Read => "read",
@@ -76,5 +90,7 @@ pub fn permission(c: &mut Ctx, o: &str, n: &str, login: &str) -> Res {
     let mut who = views::user(c.s, user);
     who["permissions"] = json!({"admin": name == "admin", "push": name == "admin" || name == "write", "pull": name != "none", "maintain": name == "admin", "triage": name == "admin" || name == "write"});
     who["role_name"] = json!(name);
-    Ok(Reply::ok(json!({"permission": name, "role_name": name, "user": who})))
+    Ok(Reply::ok(
+        json!({"permission": name, "role_name": name, "user": who}),
+    ))
 }

@@ -18,7 +18,16 @@ use std::path::{Path, PathBuf};
 use tokio::process::Command;
 
 /// Set by `act` itself, or by the machine; not for the env file.
-const NOT_OURS: [&str; 8] = ["GITHUB_WORKSPACE", "GITHUB_EVENT_PATH", "GITHUB_JOB", "GITHUB_ACTOR", "GITHUB_SHA", "GITHUB_REF", "HOME", "PATH"];
+const NOT_OURS: [&str; 8] = [
+    "GITHUB_WORKSPACE",
+    "GITHUB_EVENT_PATH",
+    "GITHUB_JOB",
+    "GITHUB_ACTOR",
+    "GITHUB_SHA",
+    "GITHUB_REF",
+    "HOME",
+    "PATH",
+];
 
 /// Runs one workflow run to its end.
 pub async fn run(inner: &Inner, id: u64) -> Conclusion {
@@ -55,7 +64,11 @@ fn command(inner: &Inner, run: &Run, place: &Place) -> Result<Command, String> {
     }
     secrets.insert("GITHUB_TOKEN".to_owned(), run.token.clone());
     let file = |name: &str, map: &BTreeMap<String, String>| dotenv(&place.root.join(name), map);
-    let (envs, secrets, variables) = (file("env", &vars)?, file("secrets", &secrets)?, file("vars", &variables)?);
+    let (envs, secrets, variables) = (
+        file("env", &vars)?,
+        file("secrets", &secrets)?,
+        file("vars", &variables)?,
+    );
     let actor = inner.state().login(run.event.actor).to_owned();
     let mut c = Command::new(&inner.runner.act);
     c.env_clear()
@@ -64,16 +77,34 @@ fn command(inner: &Inner, run: &Run, place: &Place) -> Result<Command, String> {
         .envs(inner.runner.extra_env.iter().map(|(k, v)| (k, v)))
         .current_dir(&place.workspace)
         .arg(&run.event.name)
-        .arg("-C").arg(&place.workspace)
-        .arg("-W").arg(&run.path)
-        .arg("-e").arg(&place.event)
-        .args(["-P", "ubuntu-latest=-self-hosted", "-P", "ubuntu-24.04=-self-hosted", "--json"])
+        .arg("-C")
+        .arg(&place.workspace)
+        .arg("-W")
+        .arg(&run.path)
+        .arg("-e")
+        .arg(&place.event)
+        .args([
+            "-P",
+            "ubuntu-latest=-self-hosted",
+            "-P",
+            "ubuntu-24.04=-self-hosted",
+            "--json",
+        ])
         // Its cache server would listen on an address that is not loopback.
-        .args(["--no-cache-server", "--cache-server-addr", "127.0.0.1", "--artifact-server-addr", "127.0.0.1"])
+        .args([
+            "--no-cache-server",
+            "--cache-server-addr",
+            "127.0.0.1",
+            "--artifact-server-addr",
+            "127.0.0.1",
+        ])
         .args(["--actor", &actor])
-        .arg("--env-file").arg(envs)
-        .arg("--secret-file").arg(secrets)
-        .arg("--var-file").arg(variables);
+        .arg("--env-file")
+        .arg(envs)
+        .arg("--secret-file")
+        .arg(secrets)
+        .arg("--var-file")
+        .arg(variables);
     for repository in &inner.runner.local_repositories {
         c.args(["--local-repository", repository]);
     }
@@ -88,23 +119,43 @@ fn dotenv(path: &Path, map: &BTreeMap<String, String>) -> Result<PathBuf, String
         let quoted = if plain {
             format!("'{v}'")
         } else {
-            let v = v.replace('\\', "\\\\").replace('"', "\\\"").replace('$', "\\$").replace('\n', "\\n").replace('\r', "\\r");
+            let v = v
+                .replace('\\', "\\\\")
+                .replace('"', "\\\"")
+                .replace('$', "\\$")
+                .replace('\n', "\\n")
+                .replace('\r', "\\r");
             format!("\"{v}\"")
         };
         text.push_str(&format!("{k}={quoted}\n"));
     }
-    let opened = std::fs::OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(path);
-    opened.and_then(|mut f| f.write_all(text.as_bytes())).map_err(|e| e.to_string())?;
+    let opened = std::fs::OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path);
+    opened
+        .and_then(|mut f| f.write_all(text.as_bytes()))
+        .map_err(|e| e.to_string())?;
     Ok(path.to_owned())
 }
 
 /// One line of act's JSON log.
 fn follow(inner: &Inner, run: &Run, line: &str) {
-    let Ok(v) = serde_json::from_str::<Value>(line) else { return };
-    let Some(key) = v["jobID"].as_str() else { return };
+    let Ok(v) = serde_json::from_str::<Value>(line) else {
+        return;
+    };
+    let Some(key) = v["jobID"].as_str() else {
+        return;
+    };
     if v["step"] == "Set up job" && v.get("stepResult").is_none() {
         job::begin(inner, run.id, key);
-        let environment = run.jobs.iter().find(|j| j.key == key).and_then(|j| j.environment.as_deref());
+        let environment = run
+            .jobs
+            .iter()
+            .find(|j| j.key == key)
+            .and_then(|j| j.environment.as_deref());
         if let Some(e) = environment {
             job::request(inner, run.id, e);
         }

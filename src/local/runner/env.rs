@@ -20,26 +20,51 @@ pub struct Place {
 pub fn prepare(inner: &Inner, run: &Run) -> Result<Place, String> {
     let (git, root) = {
         let s = inner.state();
-        (s.git(run.event.repo), s.dir.join("runs").join(run.id.to_string()))
+        (
+            s.git(run.event.repo),
+            s.dir.join("runs").join(run.id.to_string()),
+        )
     };
-    let place = Place { workspace: root.join("work"), event: root.join("event.json"), root };
+    let place = Place {
+        workspace: root.join("work"),
+        event: root.join("event.json"),
+        root,
+    };
     let made = std::fs::create_dir_all(place.root.join("temp"));
     made.map_err(|e| e.to_string())?;
-    let branch = if run.event.branch.is_empty() { "main" } else { &run.event.branch };
-    git.materialise(&run.event.sha, &place.workspace, branch).map_err(|e| e.to_string())?;
+    let branch = if run.event.branch.is_empty() {
+        "main"
+    } else {
+        &run.event.branch
+    };
+    git.materialise(&run.event.sha, &place.workspace, branch)
+        .map_err(|e| e.to_string())?;
     std::fs::write(&place.event, run.event.payload.to_string()).map_err(|e| e.to_string())?;
     Ok(place)
 }
 
 /// Variables and secrets of the repository, and of one environment over them.
-pub fn settings(inner: &Inner, run: &Run, environment: Option<&str>, secrets: bool) -> BTreeMap<String, String> {
+pub fn settings(
+    inner: &Inner,
+    run: &Run,
+    environment: Option<&str>,
+    secrets: bool,
+) -> BTreeMap<String, String> {
     let s = inner.state();
     let mut out = BTreeMap::new();
     // A pull request from a fork gets no secrets.
-    let Some(repo) = s.repos.get(&run.event.repo).filter(|_| !(secrets && run.event.from_fork)) else {
+    let Some(repo) = s
+        .repos
+        .get(&run.event.repo)
+        .filter(|_| !(secrets && run.event.from_fork))
+    else {
         return out;
     };
-    let own = if secrets { &repo.secrets } else { &repo.variables };
+    let own = if secrets {
+        &repo.secrets
+    } else {
+        &repo.variables
+    };
     out.extend(own.iter().map(|(k, v)| (k.clone(), v.value.clone())));
     if let Some(e) = environment.and_then(|e| repo.environments.get(e)) {
         let of = if secrets { &e.secrets } else { &e.variables };
@@ -49,7 +74,13 @@ pub fn settings(inner: &Inner, run: &Run, environment: Option<&str>, secrets: bo
 }
 
 /// Everything a runner sets, but for the per-step files.
-pub fn github(inner: &Inner, run: &Run, place: &Place, job: &str, environment: Option<&str>) -> BTreeMap<String, String> {
+pub fn github(
+    inner: &Inner,
+    run: &Run,
+    place: &Place,
+    job: &str,
+    environment: Option<&str>,
+) -> BTreeMap<String, String> {
     let mut s = inner.state();
     let url = s.url.clone();
     let mut out = BTreeMap::new();
@@ -75,7 +106,10 @@ pub fn github(inner: &Inner, run: &Run, place: &Place, job: &str, environment: O
         ("GITHUB_REPOSITORY_OWNER_ID", repo.owner.to_string()),
         ("GITHUB_ACTOR", s.login(run.event.actor).to_owned()),
         ("GITHUB_ACTOR_ID", run.event.actor.to_string()),
-        ("GITHUB_TRIGGERING_ACTOR", s.login(run.event.actor).to_owned()),
+        (
+            "GITHUB_TRIGGERING_ACTOR",
+            s.login(run.event.actor).to_owned(),
+        ),
         ("GITHUB_EVENT_NAME", run.event.name.clone()),
         ("GITHUB_EVENT_PATH", path(&place.event)),
         ("GITHUB_SHA", run.event.sha.clone()),
@@ -90,7 +124,10 @@ pub fn github(inner: &Inner, run: &Run, place: &Place, job: &str, environment: O
         ("GITHUB_RUN_ATTEMPT", run.attempt.to_string()),
         ("GITHUB_RETENTION_DAYS", "90".to_owned()),
         ("GITHUB_WORKFLOW", run.name.clone()),
-        ("GITHUB_WORKFLOW_REF", format!("{full}/{}@{}", run.path, run.event.git_ref)),
+        (
+            "GITHUB_WORKFLOW_REF",
+            format!("{full}/{}@{}", run.path, run.event.git_ref),
+        ),
         ("GITHUB_WORKFLOW_SHA", run.event.sha.clone()),
         ("GITHUB_JOB", job.to_owned()),
         ("GITHUB_WORKSPACE", path(&place.workspace)),
@@ -106,10 +143,16 @@ pub fn github(inner: &Inner, run: &Run, place: &Place, job: &str, environment: O
     out.extend(pairs.map(|(k, v)| (k.to_owned(), v)));
     if run.id_token {
         let token = format!("oidc_{}", random_hex(20));
-        let grant = OidcGrant { run: run.id, environment: environment.map(str::to_owned) };
+        let grant = OidcGrant {
+            run: run.id,
+            environment: environment.map(str::to_owned),
+        };
         s.oidc_grants.insert(token.clone(), grant);
         // The trailing parameter is there on GitHub too: clients append `&audience=`.
-        out.insert("ACTIONS_ID_TOKEN_REQUEST_URL".to_owned(), format!("{url}/_oidc/token?api-version=2.0"));
+        out.insert(
+            "ACTIONS_ID_TOKEN_REQUEST_URL".to_owned(),
+            format!("{url}/_oidc/token?api-version=2.0"),
+        );
         out.insert("ACTIONS_ID_TOKEN_REQUEST_TOKEN".to_owned(), token);
     }
     out.extend(inner.runner.extra_env.iter().cloned());

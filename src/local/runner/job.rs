@@ -26,7 +26,11 @@ pub fn begin(inner: &Inner, run: u64, key: &str) {
         if r.pending.is_empty() {
             r.status = "in_progress";
         }
-        for j in r.jobs.iter_mut().filter(|j| j.key == key && j.status != "in_progress") {
+        for j in r
+            .jobs
+            .iter_mut()
+            .filter(|j| j.key == key && j.status != "in_progress")
+        {
             j.status = "in_progress";
             j.started = now;
         }
@@ -54,7 +58,11 @@ pub fn finish(inner: &Inner, run: u64, conclusion: Conclusion) {
         r.conclusion = Some(conclusion);
         r.pending.clear();
         for j in r.jobs.iter_mut().filter(|j| j.status != "completed") {
-            j.conclusion = Some(if j.status == "queued" { "skipped" } else { conclusion });
+            j.conclusion = Some(if j.status == "queued" {
+                "skipped"
+            } else {
+                conclusion
+            });
             j.status = "completed";
             j.completed = Some(now);
         }
@@ -92,13 +100,23 @@ pub async fn enter(inner: &Inner, run: u64, environment: &str) -> bool {
         {
             let mut s = inner.state();
             let now = s.now();
-            let Some(r) = s.runs.get(&run) else { return false };
+            let Some(r) = s.runs.get(&run) else {
+                return false;
+            };
             if r.cancel || *inner.stopping.borrow() {
                 return false;
             }
-            let decision = r.approvals.iter().find(|a| a.environments.contains(&id)).map(|a| a.state.clone());
-            let env = s.repos.get(&r.event.repo).and_then(|x| x.environments.get(environment));
-            let (timer, reviewed) = env.map_or((0, false), |e| (e.wait_timer, !e.reviewers.is_empty()));
+            let decision = r
+                .approvals
+                .iter()
+                .find(|a| a.environments.contains(&id))
+                .map(|a| a.state.clone());
+            let env = s
+                .repos
+                .get(&r.event.repo)
+                .and_then(|x| x.environments.get(environment));
+            let (timer, reviewed) =
+                env.map_or((0, false), |e| (e.wait_timer, !e.reviewers.is_empty()));
             let waited = now - since >= i64::try_from(timer).unwrap_or(i64::MAX).saturating_mul(60);
             match decision.as_deref() {
                 Some("rejected") => return false,

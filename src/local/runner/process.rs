@@ -23,12 +23,26 @@ async fn follow(inner: &Inner, run: u64, from: impl AsyncRead + Unpin, mut line:
 }
 
 /// Runs a command to its end; each line goes to the run's log and to `line`. `None` if it was killed.
-pub async fn execute(inner: &Inner, run: u64, mut command: Command, line: impl FnMut(&str)) -> Option<i32> {
-    command.process_group(0).kill_on_drop(true).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+pub async fn execute(
+    inner: &Inner,
+    run: u64,
+    mut command: Command,
+    line: impl FnMut(&str),
+) -> Option<i32> {
+    command
+        .process_group(0)
+        .kill_on_drop(true)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     let mut child = match command.spawn() {
         Ok(child) => child,
         Err(e) => {
-            let program = command.as_std().get_program().to_string_lossy().into_owned();
+            let program = command
+                .as_std()
+                .get_program()
+                .to_string_lossy()
+                .into_owned();
             if let Some(r) = inner.state().runs.get_mut(&run) {
                 r.log.push_str(&format!("cannot start `{program}`: {e}\n"));
             }
@@ -39,7 +53,10 @@ pub async fn execute(inner: &Inner, run: u64, mut command: Command, line: impl F
     let (out, err) = (child.stdout.take()?, child.stderr.take()?);
     let mut stop = inner.stopping.subscribe();
     let ended = async {
-        tokio::join!(follow(inner, run, out, line), follow(inner, run, err, |_| {}));
+        tokio::join!(
+            follow(inner, run, out, line),
+            follow(inner, run, err, |_| {})
+        );
         child.wait().await
     };
     let cancelled = async {
@@ -69,7 +86,9 @@ pub async fn execute(inner: &Inner, run: u64, mut command: Command, line: impl F
 /// Ends exactly the group that was started here.
 async fn kill_group(pid: u32, path: &str) {
     let mut kill = Command::new("kill");
-    kill.env_clear().env("PATH", path).args(["-KILL", "--", &format!("-{pid}")]);
+    kill.env_clear()
+        .env("PATH", path)
+        .args(["-KILL", "--", &format!("-{pid}")]);
     kill.stdout(Stdio::null()).stderr(Stdio::null());
     drop(kill.status().await);
 }

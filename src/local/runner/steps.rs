@@ -50,7 +50,8 @@ pub async fn run(inner: &Inner, id: u64) -> Conclusion {
         () if uses("reconcile") => driver.manager("reconcile", "reconcile").await,
         () => true,
     };
-    let cancelled = inner.state().runs.get(&id).is_some_and(|r| r.cancel) || *inner.stopping.borrow();
+    let cancelled =
+        inner.state().runs.get(&id).is_some_and(|r| r.cancel) || *inner.stopping.borrow();
     match (cancelled, ok) {
         (true, _) => "cancelled",
         (_, true) => "success",
@@ -68,25 +69,42 @@ impl Driver<'_> {
     fn job_using(&self, action: &str, fallback: &str) -> String {
         let jobs = self.run.workflow.get("jobs").and_then(Value::as_object);
         let needle = format!("/actions/{action}@");
-        let found = jobs.into_iter().flatten().find(|(_, j)| j.to_string().contains(&needle));
+        let found = jobs
+            .into_iter()
+            .flatten()
+            .find(|(_, j)| j.to_string().contains(&needle));
         found.map_or(fallback, |(k, _)| k).to_owned()
     }
 
-    async fn step(&self, key: &str, environment: Option<&str>, args: &[&str], more: &[(&str, String)]) -> Outcome {
+    async fn step(
+        &self,
+        key: &str,
+        environment: Option<&str>,
+        args: &[&str],
+        more: &[(&str, String)],
+    ) -> Outcome {
         let mut vars = env::github(self.inner, &self.run, &self.place, key, environment);
         let stamp = crate::local::ids::random_hex(6);
         let temp = self.place.root.join("temp");
         for name in ["OUTPUT", "STEP_SUMMARY", "ENV", "PATH", "STATE"] {
             let file = temp.join(format!("{}_{stamp}", name.to_lowercase()));
             drop(std::fs::write(&file, ""));
-            vars.insert(format!("GITHUB_{name}"), file.to_string_lossy().into_owned());
+            vars.insert(
+                format!("GITHUB_{name}"),
+                file.to_string_lossy().into_owned(),
+            );
         }
         vars.insert("GITHUB_TOKEN".to_owned(), self.run.token.clone());
         vars.extend(more.iter().map(|(k, v)| ((*k).to_owned(), v.clone())));
         let mut command = Command::new(&self.inner.runner.tenantry);
-        command.args(args).env_clear().envs(&vars).current_dir(&self.place.workspace);
+        command
+            .args(args)
+            .env_clear()
+            .envs(&vars)
+            .current_dir(&self.place.workspace);
         if let Some(r) = self.inner.state().runs.get_mut(&self.run.id) {
-            r.log.push_str(&format!("[{key}] tenantry {}\n", args.join(" ")));
+            r.log
+                .push_str(&format!("[{key}] tenantry {}\n", args.join(" ")));
         }
         let code = process::execute(self.inner, self.run.id, command, |_| {}).await;
         let read = |name: &str| std::fs::read_to_string(&vars[name]).unwrap_or_default();
@@ -96,7 +114,10 @@ impl Driver<'_> {
             let old = std::fs::read_to_string(&file).unwrap_or_default();
             drop(std::fs::write(file, old + &summary));
         }
-        Outcome { ok: matches!(code, Some(0 | NOTHING)), outputs: outputs(&read("GITHUB_OUTPUT")) }
+        Outcome {
+            ok: matches!(code, Some(0 | NOTHING)),
+            outputs: outputs(&read("GITHUB_OUTPUT")),
+        }
     }
 
     async fn customer(&self) -> bool {
@@ -104,8 +125,15 @@ impl Driver<'_> {
         let vars = env::settings(self.inner, &self.run, None, false);
         let secrets = env::settings(self.inner, &self.run, None, true);
         let get = |m: &BTreeMap<String, String>, k: &str| m.get(k).cloned().unwrap_or_default();
-        let manager = format!("{}/{}", get(&vars, "MANAGER_REPO_OWNER"), get(&vars, "MANAGER_REPO_NAME"));
-        let more = [("TENANTRY_MANAGER", manager), ("TENANTRY_DISPATCH_TOKEN", get(&secrets, "MANAGER_REPO_PAT"))];
+        let manager = format!(
+            "{}/{}",
+            get(&vars, "MANAGER_REPO_OWNER"),
+            get(&vars, "MANAGER_REPO_NAME")
+        );
+        let more = [
+            ("TENANTRY_MANAGER", manager),
+            ("TENANTRY_DISPATCH_TOKEN", get(&secrets, "MANAGER_REPO_PAT")),
+        ];
         job::begin(self.inner, self.run.id, &key);
         let done = self.step(&key, None, &["trigger"], &more).await;
         job::end(self.inner, self.run.id, &key, conclusion(done.ok));
@@ -129,14 +157,17 @@ impl Driver<'_> {
         let (inner, id) = (self.inner, self.run.id);
         let first = self.job_using(action, action);
         job::begin(inner, id, &first);
-        let intake = self.step(&first, None, &[command], &self.with(None, false)).await;
+        let intake = self
+            .step(&first, None, &[command], &self.with(None, false))
+            .await;
         job::end(inner, id, &first, conclusion(intake.ok));
         let requests = matrix(intake.outputs.get("requests"));
         let mut ok = intake.ok;
         let keys = self.job_keys();
-        let mut environments: Vec<&str> = keys.iter().filter_map(|k| k.strip_prefix("plan-")).collect();
-        // The order of promotion is in `needs`: each apply job waits for all earlier ones.
-        environments.sort_by_key(|e| self.run.workflow["jobs"][format!("apply-{e}")]["needs"].to_string().matches("\"apply-").count());
+        let environments: Vec<&str> = keys
+            .iter()
+            .filter_map(|k| k.strip_prefix("plan-"))
+            .collect();
         if intake.outputs.get("any").map(String::as_str) != Some("false") {
             let mut planned = true;
             for e in &environments {
@@ -166,7 +197,10 @@ impl Driver<'_> {
         if legs.is_empty() {
             return true;
         }
-        let (key, environment) = (format!("plan-{e}"), self.environment(&format!("plan-{e}"), &format!("{e}-plan")));
+        let (key, environment) = (
+            format!("plan-{e}"),
+            self.environment(&format!("plan-{e}"), &format!("{e}-plan")),
+        );
         if !job::enter(self.inner, self.run.id, &environment).await {
             job::end(self.inner, self.run.id, &key, "failure");
             return false;
@@ -175,7 +209,15 @@ impl Driver<'_> {
         let mut ok = true;
         for (request, stack) in &legs {
             let args = ["plan", "--request", request, "--stack", stack];
-            ok &= self.step(&key, Some(&environment), &args, &self.with(Some(&environment), false)).await.ok;
+            ok &= self
+                .step(
+                    &key,
+                    Some(&environment),
+                    &args,
+                    &self.with(Some(&environment), false),
+                )
+                .await
+                .ok;
         }
         job::end(self.inner, self.run.id, &key, conclusion(ok));
         ok
@@ -183,7 +225,10 @@ impl Driver<'_> {
 
     async fn apply(&self, e: &str, intake: &Outcome) -> bool {
         let legs = matrix(intake.outputs.get(&output("apply", e)));
-        let (key, environment) = (format!("apply-{e}"), self.environment(&format!("apply-{e}"), &format!("{e}-apply")));
+        let (key, environment) = (
+            format!("apply-{e}"),
+            self.environment(&format!("apply-{e}"), &format!("{e}-apply")),
+        );
         if !job::enter(self.inner, self.run.id, &environment).await {
             job::end(self.inner, self.run.id, &key, "failure");
             return false;
@@ -192,9 +237,32 @@ impl Driver<'_> {
         let more = self.with(Some(&environment), true);
         let mut ok = true;
         for (request, stack) in &legs {
-            let gate = self.step(&key, Some(&environment), &["gate", "--request", request, "--stack", stack], &more).await.ok;
-            let applied = gate && self.step(&key, Some(&environment), &["apply", "--request", request, "--stack", stack], &more).await.ok;
-            self.step(&key, Some(&environment), &["report", "--request", request], &more).await;
+            let gate = self
+                .step(
+                    &key,
+                    Some(&environment),
+                    &["gate", "--request", request, "--stack", stack],
+                    &more,
+                )
+                .await
+                .ok;
+            let applied = gate
+                && self
+                    .step(
+                        &key,
+                        Some(&environment),
+                        &["apply", "--request", request, "--stack", stack],
+                        &more,
+                    )
+                    .await
+                    .ok;
+            self.step(
+                &key,
+                Some(&environment),
+                &["report", "--request", request],
+                &more,
+            )
+            .await;
             ok &= applied;
         }
         job::end(self.inner, self.run.id, &key, conclusion(ok));
@@ -209,7 +277,10 @@ impl Driver<'_> {
             if last {
                 args.push("--final");
             }
-            ok &= self.step(key, None, &args, &self.with(None, false)).await.ok;
+            ok &= self
+                .step(key, None, &args, &self.with(None, false))
+                .await
+                .ok;
         }
         job::end(self.inner, self.run.id, key, conclusion(ok));
     }
@@ -230,10 +301,14 @@ fn output(kind: &str, environment: &str) -> String {
 
 /// `(request, stack)` of each leg of `{"include": […]}`.
 fn matrix(text: Option<&String>) -> Vec<(String, String)> {
-    let v: Value = text.and_then(|t| serde_json::from_str(t).ok()).unwrap_or(Value::Null);
+    let v: Value = text
+        .and_then(|t| serde_json::from_str(t).ok())
+        .unwrap_or(Value::Null);
     let legs = v["include"].as_array().cloned().unwrap_or_default();
     let get = |l: &Value, k: &str| l[k].as_str().unwrap_or_default().to_owned();
-    legs.iter().map(|l| (get(l, "request"), get(l, "stack"))).collect()
+    legs.iter()
+        .map(|l| (get(l, "request"), get(l, "stack")))
+        .collect()
 }
 
 /// Reads `name=value` lines and `name<<delimiter` blocks.
