@@ -3,7 +3,9 @@
 use std::time::{Duration, UNIX_EPOCH};
 
 /// Seconds since 1970-01-01 UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Time(pub u64);
 
@@ -37,7 +39,12 @@ impl Clock {
     pub fn system() -> Self {
         #[allow(clippy::disallowed_methods)]
         fn now() -> Time {
-            Time(std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs())
+            Time(
+                std::time::SystemTime::now()
+                    .duration_since(UNIX_EPOCH)
+                    .unwrap_or(Duration::ZERO)
+                    .as_secs(),
+            )
         }
         Self(now)
     }

@@ -21,14 +21,23 @@ async fn one_change(engine: Engine, hints: Hints) -> Tested {
     }
 
     // A pull request gets its plan.
-    let (number, head) = stage.propose(&acme, "larger", &variables("shop", 4), "Larger staging").await?;
+    let (number, head) = stage
+        .propose(&acme, "larger", &variables("shop", 4), "Larger staging")
+        .await?;
     stage.server.idle().await;
     if hints == Hints::Poll {
         stage.tick().await?;
         stage.server.idle().await;
     }
     let comments = stage.comments(&acme, number).await?;
-    expect(&stage, "one comment with the plan of both stacks", comments.len() == 1 && comments[0].body.contains("acme/web/production") && comments[0].body.contains("acme/web/staging")).await?;
+    expect(
+        &stage,
+        "one comment with the plan of both stacks",
+        comments.len() == 1
+            && comments[0].body.contains("acme/web/production")
+            && comments[0].body.contains("acme/web/staging"),
+    )
+    .await?;
     assert_eq!(comments[0].author, stage.bot());
     let status = stage.status(&acme, &head).await?.ok_or("no status")?;
     assert_eq!(status.state, "success", "{status:?}");
@@ -43,22 +52,50 @@ async fn one_change(engine: Engine, hints: Hints) -> Tested {
         return expect(&stage, "production waits", false).await;
     };
     let status = stage.status(&acme, &merged).await?.ok_or("no status")?;
-    assert_eq!((status.state.as_str(), status.description.as_str()), ("pending", "applied: web/staging; waiting for approval: web/production"));
+    assert_eq!(
+        (status.state.as_str(), status.description.as_str()),
+        (
+            "pending",
+            "applied: web/staging; waiting for approval: web/production"
+        )
+    );
 
     // Approved: production is applied.
     stage.approve(run, REVIEWER).await?;
     stage.server.idle().await;
-    let states: Vec<String> = stage.statuses(&acme, &merged).await?.into_iter().map(|s| format!("{}: {}", s.state, s.description)).collect();
-    expect(&stage, &format!("the final status is success: {states:#?}"), states.last().is_some_and(|s| s == "success: applied: web/staging, web/production")).await?;
+    let states: Vec<String> = stage
+        .statuses(&acme, &merged)
+        .await?
+        .into_iter()
+        .map(|s| format!("{}: {}", s.state, s.description))
+        .collect();
+    expect(
+        &stage,
+        &format!("the final status is success: {states:#?}"),
+        states
+            .last()
+            .is_some_and(|s| s == "success: applied: web/staging, web/production"),
+    )
+    .await?;
 
     // A second sweep finds nothing to do for acme.
     stage.tick().await?;
     stage.server.idle().await;
-    let again: Vec<String> = stage.statuses(&acme, &merged).await?.into_iter().map(|s| format!("{}: {}", s.state, s.description)).collect();
+    let again: Vec<String> = stage
+        .statuses(&acme, &merged)
+        .await?
+        .into_iter()
+        .map(|s| format!("{}: {}", s.state, s.description))
+        .collect();
     assert_eq!(again, states);
     if engine == Engine::Terraform {
         for environment in ["staging", "production"] {
-            assert!(stage.state_dir().join(format!("acme/web/{environment}/terraform.tfstate")).is_file());
+            assert!(
+                stage
+                    .state_dir()
+                    .join(format!("acme/web/{environment}/terraform.tfstate"))
+                    .is_file()
+            );
         }
     }
     stage.server.stop().await;

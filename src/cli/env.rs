@@ -10,9 +10,21 @@ pub struct Env(BTreeMap<String, OsString>);
 /// What Terraform and its providers may see: where programs and certificates are, proxies, and
 /// the cloud's credentials of this job. Never GitHub's tokens, never ours.
 const TOOL: &[&str] = &[
-    "PATH", "HOME", "TMPDIR", "LANG", "LC_ALL", "TF_CLI_CONFIG_FILE", "TF_PLUGIN_CACHE_DIR",
-    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy",
-    "SSL_CERT_FILE", "SSL_CERT_DIR",
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LANG",
+    "LC_ALL",
+    "TF_CLI_CONFIG_FILE",
+    "TF_PLUGIN_CACHE_DIR",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
 ];
 const CLOUD: &[&str] = &["AWS_", "ARM_", "AZURE_", "GOOGLE_", "CLOUDSDK_"];
 
@@ -21,12 +33,20 @@ impl Env {
     #[allow(clippy::disallowed_methods)]
     pub fn read() -> Self {
         // A secret that is not set reaches an action's step as an empty text: that is unset.
-        Self(std::env::vars_os().filter(|(_, v)| !v.is_empty()).filter_map(|(k, v)| Some((k.into_string().ok()?, v))).collect())
+        Self(
+            std::env::vars_os()
+                .filter(|(_, v)| !v.is_empty())
+                .filter_map(|(k, v)| Some((k.into_string().ok()?, v)))
+                .collect(),
+        )
     }
 
     /// A variable that is set, not empty, and UTF-8.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).and_then(|v| v.to_str()).filter(|v| !v.is_empty())
+        self.0
+            .get(name)
+            .and_then(|v| v.to_str())
+            .filter(|v| !v.is_empty())
     }
 
     /// Whether this is a GitHub Actions runner.
@@ -52,8 +72,11 @@ impl Env {
             .filter_map(|(k, v)| Some((k.clone(), v.to_str()?.to_owned())))
             .collect();
         // A look-alike on this machine speaks plain HTTP; anything else does not.
-        let local = |url: &str| url.starts_with("http://127.0.0.1") || url.starts_with("http://localhost");
-        let endpoint = self.get("AWS_ENDPOINT_URL_S3").or_else(|| self.get("AWS_ENDPOINT_URL"));
+        let local =
+            |url: &str| url.starts_with("http://127.0.0.1") || url.starts_with("http://localhost");
+        let endpoint = self
+            .get("AWS_ENDPOINT_URL_S3")
+            .or_else(|| self.get("AWS_ENDPOINT_URL"));
         if let Some(endpoint) = endpoint.filter(|e| local(e)) {
             out.push(("aws_endpoint".into(), endpoint.into()));
             out.push(("aws_allow_http".into(), "true".into()));

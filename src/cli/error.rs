@@ -43,11 +43,19 @@ pub struct CliError {
 impl CliError {
     /// The command line or a file named on it is wrong.
     pub fn usage(message: impl Into<String>) -> Self {
-        Self { kind: Exit::Usage, error: anyhow::Error::msg(message.into()), hint: None }
+        Self {
+            kind: Exit::Usage,
+            error: anyhow::Error::msg(message.into()),
+            hint: None,
+        }
     }
     /// Refused or failed.
     pub fn failed(message: impl Into<String>) -> Self {
-        Self { kind: Exit::Refused, error: anyhow::Error::msg(message.into()), hint: None }
+        Self {
+            kind: Exit::Refused,
+            error: anyhow::Error::msg(message.into()),
+            hint: None,
+        }
     }
     /// Ctrl-C.
     pub fn interrupted() -> Self {
@@ -82,6 +90,10 @@ impl CliError {
 
 impl<E: Into<anyhow::Error>> From<E> for CliError {
     fn from(error: E) -> Self {
-        Self { kind: Exit::Refused, error: error.into(), hint: None }
+        Self {
+            kind: Exit::Refused,
+            error: error.into(),
+            hint: None,
+        }
     }
 }

@@ -13,7 +13,10 @@ const PARTS: [&str; 4] = ["customers", "products", "policies", "shared"];
 /// Reads the parts of an estate that tenantry knows. Symbolic links are refused.
 pub fn read(root: &Path) -> Result<Files, CliError> {
     if !root.is_dir() {
-        return Err(CliError::usage(format!("`{}` is not a folder", root.display())).hint("name the manager repository with --estate DIR"));
+        return Err(
+            CliError::usage(format!("`{}` is not a folder", root.display()))
+                .hint("name the manager repository with --estate DIR"),
+        );
     }
     let mut files = Files::new();
     let settings = root.join("tenantry.yml");
@@ -39,12 +42,16 @@ fn walk(path: &Path, name: &str, files: &mut Files) -> Result<(), CliError> {
     for entry in entries {
         let file_name = entry.file_name();
         let Some(file_name) = file_name.to_str() else {
-            return Err(CliError::failed(format!("a file name under `{name}` is not UTF-8; rename it")));
+            return Err(CliError::failed(format!(
+                "a file name under `{name}` is not UTF-8; rename it"
+            )));
         };
         let below = format!("{name}/{file_name}");
         let kind = entry.file_type()?;
         if kind.is_symlink() {
-            return Err(CliError::failed(format!("`{below}` is a symbolic link; an estate may hold regular files only")));
+            return Err(CliError::failed(format!(
+                "`{below}` is a symbolic link; an estate may hold regular files only"
+            )));
         }
         if kind.is_dir() {
             if file_name != ".terraform" && file_name != ".git" {
@@ -53,7 +60,9 @@ fn walk(path: &Path, name: &str, files: &mut Files) -> Result<(), CliError> {
         } else if entry.metadata()?.len() <= MAX_FILE {
             files.insert(below, fs::read(entry.path())?);
         } else {
-            return Err(CliError::failed(format!("`{below}` is larger than {MAX_FILE} bytes; keep large files out of the estate")));
+            return Err(CliError::failed(format!(
+                "`{below}` is larger than {MAX_FILE} bytes; keep large files out of the estate"
+            )));
         }
     }
     Ok(())
@@ -61,9 +70,15 @@ fn walk(path: &Path, name: &str, files: &mut Files) -> Result<(), CliError> {
 
 /// Writes one file: beside its place, synced, then moved there.
 pub fn write(path: &Path, bytes: &[u8]) -> Result<(), CliError> {
-    let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = path
+        .parent()
+        .filter(|p| !p.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
     fs::create_dir_all(parent)?;
-    let name = path.file_name().map(|n| n.to_string_lossy().into_owned()).unwrap_or_default();
+    let name = path
+        .file_name()
+        .map(|n| n.to_string_lossy().into_owned())
+        .unwrap_or_default();
     let beside = parent.join(format!(".{name}.{}.tmp", std::process::id()));
     let mut file = fs::File::create(&beside)?;
     file.write_all(bytes)?;

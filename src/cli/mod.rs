@@ -20,8 +20,12 @@ use std::process::ExitCode;
 /// Runs the command line and returns the exit code.
 pub fn main() -> ExitCode {
     std::panic::set_hook(Box::new(|info| {
-        let place = info.location().map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
-        print::stderr(&format!("tenantry: internal error{place}; please report it with the command that you ran\n"));
+        let place = info
+            .location()
+            .map_or_else(String::new, |l| format!(" at {}:{}", l.file(), l.line()));
+        print::stderr(&format!(
+            "tenantry: internal error{place}; please report it with the command that you ran\n"
+        ));
     }));
     match std::panic::catch_unwind(run) {
         Ok(exit) => exit.into(),
@@ -40,7 +44,11 @@ fn run() -> Exit {
         }
     };
     print::logging(&env, cli.verbose);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             print::stderr(&format!("tenantry: cannot start: {error}\n"));

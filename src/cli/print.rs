@@ -100,8 +100,15 @@ impl Printer {
     /// Findings, grouped by file, in the format asked for.
     pub fn findings(&self, findings: &[Finding]) {
         match self.format {
-            Format::Json => self.data(&serde_json::to_string_pretty(&serde_json::json!({"version": 1, "findings": findings})).unwrap_or_default()),
-            Format::Github => findings.iter().for_each(|f| self.data(&runner::annotation(f))),
+            Format::Json => self.data(
+                &serde_json::to_string_pretty(
+                    &serde_json::json!({"version": 1, "findings": findings}),
+                )
+                .unwrap_or_default(),
+            ),
+            Format::Github => findings
+                .iter()
+                .for_each(|f| self.data(&runner::annotation(f))),
             Format::Text => {
                 let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
                 self.result(&(), &lines.join("\n"));
@@ -112,7 +119,9 @@ impl Printer {
     /// Annotations in a runner, nothing elsewhere.
     pub fn annotate(&self, findings: &[Finding]) {
         if self.in_actions && self.format != Format::Json {
-            findings.iter().for_each(|f| self.data(&runner::annotation(f)));
+            findings
+                .iter()
+                .for_each(|f| self.data(&runner::annotation(f)));
         }
     }
 
@@ -134,12 +143,18 @@ impl Printer {
 
     /// Step outputs, in a runner. Keys come from a fixed list of ours.
     pub fn outputs(&self, pairs: &[(String, String)]) -> Result<(), CliError> {
-        let Some(path) = &self.output else { return Ok(()) };
+        let Some(path) = &self.output else {
+            return Ok(());
+        };
         let mut text = String::new();
         for (key, value) in pairs {
             match runner::output(key, value, &random_hex()) {
                 Some(entry) => text.push_str(&entry),
-                None => return Err(CliError::failed(format!("the output `{key}` cannot be written safely"))),
+                None => {
+                    return Err(CliError::failed(format!(
+                        "the output `{key}` cannot be written safely"
+                    )));
+                }
             }
         }
         append(path, &text)
@@ -155,6 +170,9 @@ impl Printer {
 }
 
 fn append(path: &PathBuf, text: &str) -> Result<(), CliError> {
-    let mut file = std::fs::OpenOptions::new().append(true).create(true).open(path)?;
+    let mut file = std::fs::OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)?;
     Ok(file.write_all(text.as_bytes())?)
 }

@@ -20,7 +20,13 @@ use std::time::Duration;
 #[derive(Debug, Clone, clap::Args)]
 pub struct StepArgs {
     /// Folder of the manager repository.
-    #[arg(long, value_name = "DIR", default_value = ".", env = "TENANTRY_ESTATE", hide_env = true)]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = ".",
+        env = "TENANTRY_ESTATE",
+        hide_env = true
+    )]
     pub estate: PathBuf,
 }
 
@@ -41,7 +47,10 @@ pub struct StackArgs {
 /// A client for `token`. On this machine there is no limit to respect and no reason to be patient.
 pub fn client(api_url: &str, token: Option<&str>) -> Result<Client, CliError> {
     let mut settings = ClientSettings::new(api_url, token.map(Token::new));
-    if ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|p| api_url.starts_with(p)) {
+    if ["http://127.0.0.1", "http://localhost", "http://[::1]"]
+        .iter()
+        .any(|p| api_url.starts_with(p))
+    {
         settings.pace = Duration::ZERO;
         settings.retry = Duration::from_millis(50);
         settings.timeout = Duration::from_secs(5);
@@ -52,7 +61,10 @@ pub fn client(api_url: &str, token: Option<&str>) -> Result<Client, CliError> {
 /// GitHub's API root: the runner's, else the public one.
 pub fn api_url(env: &Env, estate: Option<&Estate>) -> String {
     let set = estate.and_then(|e| e.settings.api_url.clone());
-    env.get("GITHUB_API_URL").map(str::to_owned).or(set).unwrap_or_else(|| "https://api.github.com".into())
+    env.get("GITHUB_API_URL")
+        .map(str::to_owned)
+        .or(set)
+        .unwrap_or_else(|| "https://api.github.com".into())
 }
 
 /// Reads and checks the estate.
@@ -64,10 +76,21 @@ pub fn estate(root: &Path) -> Result<(Estate, Rules), CliError> {
 
 /// The event that started this run.
 pub fn event(env: &Env, flag: Option<&Path>) -> Result<Value, CliError> {
-    let path = flag.map(Path::to_owned).or_else(|| env.get("GITHUB_EVENT_PATH").map(PathBuf::from));
-    let path = path.ok_or_else(|| CliError::usage("there is no event to read").hint("run this in GitHub Actions, or name a file with --event FILE"))?;
-    let bytes = std::fs::read(&path).map_err(|e| CliError::usage(format!("the event `{}` cannot be read: {e}", path.display())))?;
-    serde_json::from_slice(&bytes).map_err(|e| CliError::usage(format!("the event `{}` is not JSON: {e}", path.display())))
+    let path = flag
+        .map(Path::to_owned)
+        .or_else(|| env.get("GITHUB_EVENT_PATH").map(PathBuf::from));
+    let path = path.ok_or_else(|| {
+        CliError::usage("there is no event to read")
+            .hint("run this in GitHub Actions, or name a file with --event FILE")
+    })?;
+    let bytes = std::fs::read(&path).map_err(|e| {
+        CliError::usage(format!(
+            "the event `{}` cannot be read: {e}",
+            path.display()
+        ))
+    })?;
+    serde_json::from_slice(&bytes)
+        .map_err(|e| CliError::usage(format!("the event `{}` is not JSON: {e}", path.display())))
 }
 
 fn number(env: &Env, name: &str) -> Option<u64> {
@@ -82,37 +105,84 @@ pub fn run_info(env: &Env, event: Option<&Value>) -> RunInfo {
         (Some(server), Some(repository)) => format!("{server}/{repository}/actions/runs/{id}"),
         _ => String::new(),
     };
-    let sender = event.and_then(|e| e.get("sender")).and_then(|s| serde_json::from_value::<User>(s.clone()).ok());
-    RunInfo { run: RunRef { id, attempt, url }, sender }
+    let sender = event
+        .and_then(|e| e.get("sender"))
+        .and_then(|s| serde_json::from_value::<User>(s.clone()).ok());
+    RunInfo {
+        run: RunRef { id, attempt, url },
+        sender,
+    }
 }
 
 /// Puts a manager together.
 pub fn manager(args: &StepArgs, env: &Env) -> Result<Manager, CliError> {
     let (estate, rules) = estate(&args.estate)?;
-    let event = env.get("GITHUB_EVENT_PATH").and_then(|p| std::fs::read(p).ok()).and_then(|b| serde_json::from_slice::<Value>(&b).ok());
+    let event = env
+        .get("GITHUB_EVENT_PATH")
+        .and_then(|p| std::fs::read(p).ok())
+        .and_then(|b| serde_json::from_slice::<Value>(&b).ok());
     let api = api_url(env, Some(&estate));
     let repository = match (&estate.settings.manager, env.get("GITHUB_REPOSITORY")) {
         (Some(slug), _) => slug.clone(),
         (None, Some(slug)) => RepoSlug::new(slug).map_err(|e| CliError::usage(e.to_string()))?,
-        (None, None) => return Err(CliError::usage("the manager repository is not known").hint("set `manager: owner/name` in tenantry.yml, or GITHUB_REPOSITORY")),
+        (None, None) => {
+            return Err(CliError::usage("the manager repository is not known")
+                .hint("set `manager: owner/name` in tenantry.yml, or GITHUB_REPOSITORY"));
+        }
     };
     let token = |name: &str, what: &str| {
-        env.get(name).ok_or_else(|| CliError::usage(format!("{name} is not set")).hint(what.to_owned()))
+        env.get(name)
+            .ok_or_else(|| CliError::usage(format!("{name} is not set")).hint(what.to_owned()))
     };
-    let own = client(&api, Some(token("GITHUB_TOKEN", "pass `github.token` of the manager's job")?))?;
-    let source = client(&api, Some(token("TENANTRY_SOURCE_TOKEN", "pass the secret SOURCE_REPOS_PAT: it reads customers' repositories and answers them")?))?;
-    let store = estate.settings.store.clone().ok_or_else(|| CliError::usage("no store is set").hint("add `store.url: s3://bucket/prefix` to tenantry.yml"))?;
+    let own = client(
+        &api,
+        Some(token(
+            "GITHUB_TOKEN",
+            "pass `github.token` of the manager's job",
+        )?),
+    )?;
+    let source = client(
+        &api,
+        Some(token(
+            "TENANTRY_SOURCE_TOKEN",
+            "pass the secret SOURCE_REPOS_PAT: it reads customers' repositories and answers them",
+        )?),
+    )?;
+    let store = estate.settings.store.clone().ok_or_else(|| {
+        CliError::usage("no store is set")
+            .hint("add `store.url: s3://bucket/prefix` to tenantry.yml")
+    })?;
     let store = Store::open(&store, &env.for_store())?;
-    Ok(Manager { repository, estate, rules, own, source, store, clock: Clock::system(), run: run_info(env, event.as_ref()) })
+    Ok(Manager {
+        repository,
+        estate,
+        rules,
+        own,
+        source,
+        store,
+        clock: Clock::system(),
+        run: run_info(env, event.as_ref()),
+    })
 }
 
 /// The working folder and the engine's environment.
 pub fn machine<'a>(env: &'a Env, work: &'a Path) -> Machine<'a> {
-    Machine { work, path: env.get("PATH").unwrap_or_default(), tool_env: env.for_tool() }
+    Machine {
+        work,
+        path: env.get("PATH").unwrap_or_default(),
+        tool_env: env.for_tool(),
+    }
 }
 
 /// A private folder for working copies.
 pub fn work_folder(env: &Env) -> PathBuf {
-    let base = env.get("RUNNER_TEMP").or_else(|| env.get("TMPDIR")).unwrap_or("/tmp");
-    Path::new(base).join(format!("tenantry-{}-{}", std::process::id(), crate::store::seal::random_hex()))
+    let base = env
+        .get("RUNNER_TEMP")
+        .or_else(|| env.get("TMPDIR"))
+        .unwrap_or("/tmp");
+    Path::new(base).join(format!(
+        "tenantry-{}-{}",
+        std::process::id(),
+        crate::store::seal::random_hex()
+    ))
 }

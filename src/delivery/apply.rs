@@ -11,7 +11,9 @@ use super::hint::Event;
 use super::manager::Manager;
 use super::open::{inputs, module};
 use super::plan::{Machine, customer, request, resolved};
-use super::records::{ApplyRecord, ApplyState, LastApplied, PlanRecord, Request, RequestName, keys};
+use super::records::{
+    ApplyRecord, ApplyState, LastApplied, PlanRecord, Request, RequestName, keys,
+};
 use super::{gitops, publish};
 use crate::engine::argocd::GitOpsPlan;
 use crate::engine::terraform::{self, Workspace};
@@ -24,10 +26,20 @@ use crate::store::seal::{self, SealIdentity};
 const LEASE: u64 = 2 * 60 * 60;
 
 /// Applies one stack of a request and records the result, also when it fails.
-pub async fn apply(manager: &Manager, name: &RequestName, stack: &StackId, identity: &SealIdentity, machine: &Machine<'_>) -> Result<ApplyRecord, DeliveryError> {
+pub async fn apply(
+    manager: &Manager,
+    name: &RequestName,
+    stack: &StackId,
+    identity: &SealIdentity,
+    machine: &Machine<'_>,
+) -> Result<ApplyRecord, DeliveryError> {
     let request = request(manager, name, stack).await?;
     if !matches!(request.name.event, Event::Push) {
-        return Err(Refusal::new("plan-only", "a pull request is planned, never applied; merge it").into());
+        return Err(Refusal::new(
+            "plan-only",
+            "a pull request is planned, never applied; merge it",
+        )
+        .into());
     }
     let mut record = ApplyRecord {
         stack: stack.clone(),
@@ -49,20 +61,39 @@ pub async fn apply(manager: &Manager, name: &RequestName, stack: &StackId, ident
     record.at = manager.clock.now();
     record.state = match &result {
         Ok(()) => ApplyState::Applied,
-        Err(DeliveryError::Refused(refusal)) => ApplyState::Refused { reason: refusal.reason.clone() },
-        Err(error) => ApplyState::Failed { message: publish::say(error) },
+        Err(DeliveryError::Refused(refusal)) => ApplyState::Refused {
+            reason: refusal.reason.clone(),
+        },
+        Err(error) => ApplyState::Failed {
+            message: publish::say(error),
+        },
     };
     manager.store.write_json(&key, &record).await?;
     result.map(|()| record)
 }
 
 /// Holds the lease around the work and gives it back whatever happens.
-async fn leased(manager: &Manager, request: &Request, stack: &StackId, identity: &SealIdentity, machine: &Machine<'_>, record: &mut ApplyRecord) -> Result<(), DeliveryError> {
+async fn leased(
+    manager: &Manager,
+    request: &Request,
+    stack: &StackId,
+    identity: &SealIdentity,
+    machine: &Machine<'_>,
+    record: &mut ApplyRecord,
+) -> Result<(), DeliveryError> {
     let approved = approved(manager, request, stack).await?;
     record.digest = Some(approved.digest().clone());
     record.approved_by = approved.approved_by().map(str::to_owned);
     let who = format!("{} in run {}", request.name, manager.run.run.id);
-    let lease = match lease::take(&manager.store, &keys::lease(stack), &who, LEASE, &manager.clock).await? {
+    let lease = match lease::take(
+        &manager.store,
+        &keys::lease(stack),
+        &who,
+        LEASE,
+        &manager.clock,
+    )
+    .await?
+    {
         Taken::Yes { lease, after } => {
             if let Some(after) = after {
                 tracing::warn!(stack = %stack, who = after.who, since = %after.since, "took over a lease that had run out");
@@ -72,18 +103,30 @@ async fn leased(manager: &Manager, request: &Request, stack: &StackId, identity:
         Taken::No(holder) => match holder_is_gone(manager, &holder.who).await? {
             true => take_over(manager, stack, &who, &holder).await?,
             false => {
-                return Err(Refusal::new("lease", format!("`{stack}` is being applied by {} since {}; the next sweep tries again", holder.who, holder.since)).into());
+                return Err(Refusal::new(
+                    "lease",
+                    format!(
+                        "`{stack}` is being applied by {} since {}; the next sweep tries again",
+                        holder.who, holder.since
+                    ),
+                )
+                .into());
             }
         },
     };
-    let done = work(manager, request, stack, &approved, &lease, identity, machine, record).await;
+    let done = work(
+        manager, request, stack, &approved, &lease, identity, machine, record,
+    )
+    .await;
     lease.release(&manager.store).await?;
     done
 }
 
 /// Whether the workflow run that holds a lease has ended.
 async fn holder_is_gone(manager: &Manager, who: &str) -> Result<bool, DeliveryError> {
-    let Some(run) = who.rsplit(' ').next().and_then(|id| id.parse::<u64>().ok()) else { return Ok(false) };
+    let Some(run) = who.rsplit(' ').next().and_then(|id| id.parse::<u64>().ok()) else {
+        return Ok(false);
+    };
     if run == manager.run.run.id {
         return Ok(false);
     }
@@ -95,7 +138,12 @@ async fn holder_is_gone(manager: &Manager, who: &str) -> Result<bool, DeliveryEr
 }
 
 /// Takes a lease whose holder is known to have ended.
-async fn take_over(manager: &Manager, stack: &StackId, who: &str, dead: &lease::Holder) -> Result<Lease, DeliveryError> {
+async fn take_over(
+    manager: &Manager,
+    stack: &StackId,
+    who: &str,
+    dead: &lease::Holder,
+) -> Result<Lease, DeliveryError> {
     let key = keys::lease(stack);
     manager
         .store
@@ -107,32 +155,66 @@ async fn take_over(manager: &Manager, stack: &StackId, who: &str, dead: &lease::
         .await?;
     match lease::take(&manager.store, &key, who, LEASE, &manager.clock).await? {
         Taken::Yes { lease, .. } => Ok(lease),
-        Taken::No(holder) => Err(Refusal::new("lease", format!("`{stack}` is being applied by {}", holder.who)).into()),
+        Taken::No(holder) => Err(Refusal::new(
+            "lease",
+            format!("`{stack}` is being applied by {}", holder.who),
+        )
+        .into()),
     }
 }
 
-async fn approved(manager: &Manager, request: &Request, stack: &StackId) -> Result<ApprovedPlan, DeliveryError> {
-    let Some((record, _)) = manager.store.read::<PlanRecord>(&keys::plan(&request.name, stack)).await? else {
+async fn approved(
+    manager: &Manager,
+    request: &Request,
+    stack: &StackId,
+) -> Result<ApprovedPlan, DeliveryError> {
+    let Some((record, _)) = manager
+        .store
+        .read::<PlanRecord>(&keys::plan(&request.name, stack))
+        .await?
+    else {
         return Err(Refusal::new("plan-missing", format!("`{stack}` has not been planned")).into());
     };
     match gate::decide(manager, request, &record).await? {
         Decision::Open(approved) => Ok(*approved),
-        Decision::Waiting { reason } => Err(Refusal::new("gate-closed", format!("not applied: {reason}")).into()),
+        Decision::Waiting { reason } => {
+            Err(Refusal::new("gate-closed", format!("not applied: {reason}")).into())
+        }
     }
 }
 
 /// Production is not applied before staging is.
-async fn promoted(manager: &Manager, request: &Request, stack: &StackId) -> Result<(), DeliveryError> {
-    let Some(product) = manager.estate.products.get(&stack.product) else { return Ok(()) };
-    let earlier = product.environments.iter().take_while(|e| **e != stack.environment);
+async fn promoted(
+    manager: &Manager,
+    request: &Request,
+    stack: &StackId,
+) -> Result<(), DeliveryError> {
+    let Some(product) = manager.estate.products.get(&stack.product) else {
+        return Ok(());
+    };
+    let earlier = product
+        .environments
+        .iter()
+        .take_while(|e| **e != stack.environment);
     for environment in earlier {
-        let before = StackId { environment: environment.clone(), ..stack.clone() };
+        let before = StackId {
+            environment: environment.clone(),
+            ..stack.clone()
+        };
         if !request.stacks.contains(&before) {
             continue;
         }
-        let there = manager.store.read::<ApplyRecord>(&keys::apply(&request.name, &before)).await?;
-        if there.is_none_or(|(a, _)| a.attempt != request.attempt || a.state != ApplyState::Applied) {
-            return Err(Refusal::new("promotion", format!("`{before}` comes first and has not been applied")).into());
+        let there = manager
+            .store
+            .read::<ApplyRecord>(&keys::apply(&request.name, &before))
+            .await?;
+        if there.is_none_or(|(a, _)| a.attempt != request.attempt || a.state != ApplyState::Applied)
+        {
+            return Err(Refusal::new(
+                "promotion",
+                format!("`{before}` comes first and has not been applied"),
+            )
+            .into());
         }
     }
     Ok(())
@@ -153,7 +235,11 @@ async fn work(
     let resolved = resolved(manager, request, stack).await?;
     let now_inputs = inputs(manager, &resolved)?;
     let applied_key = keys::applied(stack);
-    let last = manager.store.read::<LastApplied>(&applied_key).await?.map(|(a, _)| a);
+    let last = manager
+        .store
+        .read::<LastApplied>(&applied_key)
+        .await?
+        .map(|(a, _)| a);
     if last.as_ref().is_some_and(|l| l.inputs == now_inputs) {
         // A faster run has brought the stack to where this request wants it.
         return Ok(());
@@ -161,16 +247,45 @@ async fn work(
     let bundle = unseal(manager, approved, identity).await?;
     bound(&bundle.manifest, request, stack, &now_inputs, manager)?;
     if !lease.holds(&manager.store, manager.clock.now()).await? {
-        return Err(Refusal::new("lease", format!("the lease of `{stack}` was lost; plan again")).into());
+        return Err(Refusal::new(
+            "lease",
+            format!("the lease of `{stack}` was lost; plan again"),
+        )
+        .into());
     }
     // The intent, before the first change.
-    manager.store.write_json(&keys::apply(&request.name, stack), record).await?;
+    manager
+        .store
+        .write_json(&keys::apply(&request.name, stack), record)
+        .await?;
     if !approved.changes().is_empty() {
-        match manager.estate.products.get(&stack.product).map(|p| p.engine) {
-            Some(EngineKind::Terraform) => terraform_apply(manager, stack, &bundle, machine).await?,
+        match manager
+            .estate
+            .products
+            .get(&stack.product)
+            .map(|p| p.engine)
+        {
+            Some(EngineKind::Terraform) => {
+                terraform_apply(manager, stack, &bundle, machine).await?
+            }
             _ => {
-                let plan: GitOpsPlan = serde_json::from_slice(&bundle.plan()?).map_err(|_| Refusal::new("plan-format", "the sealed plan is not one of engine `argocd`"))?;
-                gitops::apply(manager, &plan, &format!("{stack}: apply {}\n\nRequest: {}\nPlan: {}\n", request.name.sha.short(), request.name, approved.digest())).await?;
+                let plan: GitOpsPlan = serde_json::from_slice(&bundle.plan()?).map_err(|_| {
+                    Refusal::new(
+                        "plan-format",
+                        "the sealed plan is not one of engine `argocd`",
+                    )
+                })?;
+                gitops::apply(
+                    manager,
+                    &plan,
+                    &format!(
+                        "{stack}: apply {}\n\nRequest: {}\nPlan: {}\n",
+                        request.name.sha.short(),
+                        request.name,
+                        approved.digest()
+                    ),
+                )
+                .await?;
             }
         }
     }
@@ -187,49 +302,122 @@ async fn work(
 }
 
 /// Opens the sealed plan and checks that it is the one whose digest was approved.
-async fn unseal(manager: &Manager, approved: &ApprovedPlan, identity: &SealIdentity) -> Result<Bundle, DeliveryError> {
+async fn unseal(
+    manager: &Manager,
+    approved: &ApprovedPlan,
+    identity: &SealIdentity,
+) -> Result<Bundle, DeliveryError> {
     let Some((sealed, _)) = manager.store.get(approved.sealed()).await? else {
-        return Err(Refusal::new("plan-gone", "the sealed plan is not in the store any more; plan again").into());
+        return Err(Refusal::new(
+            "plan-gone",
+            "the sealed plan is not in the store any more; plan again",
+        )
+        .into());
     };
     let bundle = Bundle::read(&seal::open(identity, &sealed)?)?;
     if bundle.digest() != *approved.digest() {
-        return Err(Refusal::new("plan-digest", format!("the sealed plan has digest {}, but {} was approved", bundle.digest().short(), approved.digest().short())).into());
+        return Err(Refusal::new(
+            "plan-digest",
+            format!(
+                "the sealed plan has digest {}, but {} was approved",
+                bundle.digest().short(),
+                approved.digest().short()
+            ),
+        )
+        .into());
     }
     Ok(bundle)
 }
 
 /// Checks that nothing the plan depends on has moved.
-fn bound(manifest: &Manifest, request: &Request, stack: &StackId, inputs: &crate::digest::Digest, manager: &Manager) -> Result<(), Refusal> {
+fn bound(
+    manifest: &Manifest,
+    request: &Request,
+    stack: &StackId,
+    inputs: &crate::digest::Digest,
+    manager: &Manager,
+) -> Result<(), Refusal> {
     // Every field is looked at; a new one does not compile until it is.
-    let Manifest { version: _, stack: planned, request: name, attempt, run, inputs: planned_inputs, plan: _, lock: _, state: _, created, nonce: _ } = manifest;
+    let Manifest {
+        version: _,
+        stack: planned,
+        request: name,
+        attempt,
+        run,
+        inputs: planned_inputs,
+        plan: _,
+        lock: _,
+        state: _,
+        created,
+        nonce: _,
+    } = manifest;
     if planned != stack {
-        return Err(Refusal::new("plan-stack", format!("the plan is for stack `{planned}`, not for `{stack}`")));
+        return Err(Refusal::new(
+            "plan-stack",
+            format!("the plan is for stack `{planned}`, not for `{stack}`"),
+        ));
     }
     if *name != request.name || *attempt != request.attempt || *run != request.run.id {
-        return Err(Refusal::new("plan-request", format!("the plan belongs to request `{name}`, attempt {attempt}, run {run}")));
+        return Err(Refusal::new(
+            "plan-request",
+            format!("the plan belongs to request `{name}`, attempt {attempt}, run {run}"),
+        ));
     }
     if planned_inputs != inputs {
-        return Err(Refusal::new("plan-inputs", format!("values, module or version of `{stack}` have changed since the plan was made; plan again")));
+        return Err(Refusal::new(
+            "plan-inputs",
+            format!(
+                "values, module or version of `{stack}` have changed since the plan was made; plan again"
+            ),
+        ));
     }
     let age = manager.clock.now().since(*created);
     if age > manager.estate.settings.plan_max_age_hours * 3_600 {
-        return Err(Refusal::new("plan-old", format!("the plan is {} hours old, the limit is {}; plan again", age / 3_600, manager.estate.settings.plan_max_age_hours)));
+        return Err(Refusal::new(
+            "plan-old",
+            format!(
+                "the plan is {} hours old, the limit is {}; plan again",
+                age / 3_600,
+                manager.estate.settings.plan_max_age_hours
+            ),
+        ));
     }
     Ok(())
 }
 
-async fn terraform_apply(manager: &Manager, stack: &StackId, bundle: &Bundle, machine: &Machine<'_>) -> Result<(), DeliveryError> {
+async fn terraform_apply(
+    manager: &Manager,
+    stack: &StackId,
+    bundle: &Bundle,
+    machine: &Machine<'_>,
+) -> Result<(), DeliveryError> {
     let customer = customer(manager, stack)?;
     let module = module(manager, stack)?;
-    let backend = terraform::backend(manager.estate.settings.state.as_ref(), customer.state_bucket.as_deref(), stack)?;
+    let backend = terraform::backend(
+        manager.estate.settings.state.as_ref(),
+        customer.state_bucket.as_deref(),
+        stack,
+    )?;
     let tool = machine.tool(&manager.estate.settings)?;
     let lock = bundle.lock()?;
     // The plan file carries the variables; a variables file beside it would only be ignored.
-    let workspace = Workspace::write(&machine.folder(stack, "apply"), &module, &backend, None, Some(&lock))?;
+    let workspace = Workspace::write(
+        &machine.folder(stack, "apply"),
+        &module,
+        &backend,
+        None,
+        Some(&lock),
+    )?;
     workspace.init(&tool).await?;
     let now = workspace.state(&tool).await?;
     if now != bundle.manifest.state {
-        return Err(Refusal::new("plan-state", format!("the Terraform state of `{stack}` has changed since the plan was made; plan again")).into());
+        return Err(Refusal::new(
+            "plan-state",
+            format!(
+                "the Terraform state of `{stack}` has changed since the plan was made; plan again"
+            ),
+        )
+        .into());
     }
     Ok(workspace.apply(&tool, &bundle.plan()?).await?)
 }

@@ -51,7 +51,11 @@ impl Bundle {
     pub fn new(mut manifest: Manifest, plan: &[u8], lock: &[u8]) -> Self {
         manifest.plan = Digest::of(plan);
         manifest.lock = Digest::of(lock);
-        Self { manifest, plan: STANDARD.encode(plan), lock: STANDARD.encode(lock) }
+        Self {
+            manifest,
+            plan: STANDARD.encode(plan),
+            lock: STANDARD.encode(lock),
+        }
     }
 
     /// What is approved: the digest of the manifest.
@@ -71,12 +75,28 @@ impl Bundle {
 
     /// Reads unsealed bytes and checks everything that can be checked without the outside.
     pub fn read(bytes: &[u8]) -> Result<Self, Refusal> {
-        let bundle: Self = serde_json::from_slice(bytes).map_err(|_| Refusal::new("plan-format", "the sealed plan has a format that this tenantry does not know"))?;
+        let bundle: Self = serde_json::from_slice(bytes).map_err(|_| {
+            Refusal::new(
+                "plan-format",
+                "the sealed plan has a format that this tenantry does not know",
+            )
+        })?;
         if bundle.manifest.version != 1 {
-            return Err(Refusal::new("plan-format", format!("the sealed plan has format {}, this tenantry reads 1", bundle.manifest.version)));
+            return Err(Refusal::new(
+                "plan-format",
+                format!(
+                    "the sealed plan has format {}, this tenantry reads 1",
+                    bundle.manifest.version
+                ),
+            ));
         }
-        if Digest::of(&bundle.plan()?) != bundle.manifest.plan || Digest::of(&bundle.lock()?) != bundle.manifest.lock {
-            return Err(Refusal::new("plan-digest", "the sealed plan's contents differ from its manifest"));
+        if Digest::of(&bundle.plan()?) != bundle.manifest.plan
+            || Digest::of(&bundle.lock()?) != bundle.manifest.lock
+        {
+            return Err(Refusal::new(
+                "plan-digest",
+                "the sealed plan's contents differ from its manifest",
+            ));
         }
         Ok(bundle)
     }
@@ -93,5 +113,7 @@ impl Bundle {
 }
 
 fn decode(text: &str) -> Result<Vec<u8>, Refusal> {
-    STANDARD.decode(text).map_err(|_| Refusal::new("plan-format", "the sealed plan is not readable"))
+    STANDARD
+        .decode(text)
+        .map_err(|_| Refusal::new("plan-format", "the sealed plan is not readable"))
 }

@@ -49,6 +49,9 @@ pub struct Refusal {
 impl Refusal {
     /// A refusal.
     pub fn new(code: &'static str, reason: impl Into<String>) -> Self {
-        Self { code, reason: reason.into() }
+        Self {
+            code,
+            reason: reason.into(),
+        }
     }
 }

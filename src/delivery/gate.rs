@@ -61,8 +61,15 @@ pub fn environment_name(stack: &StackId) -> String {
 /// The approvals of this run for a stack's apply environment.
 pub async fn approvals(manager: &Manager, stack: &StackId) -> Result<Vec<Approval>, DeliveryError> {
     let environment = environment_name(stack);
-    match manager.own.approvals(&manager.repository, manager.run.run.id).await {
-        Ok(all) => Ok(all.into_iter().filter(|a| a.environments.iter().any(|e| e.name == environment)).collect()),
+    match manager
+        .own
+        .approvals(&manager.repository, manager.run.run.id)
+        .await
+    {
+        Ok(all) => Ok(all
+            .into_iter()
+            .filter(|a| a.environments.iter().any(|e| e.name == environment))
+            .collect()),
         Err(e) if e.is_not_found() => Ok(Vec::new()),
         Err(e) => Err(e.into()),
     }
@@ -70,20 +77,47 @@ pub async fn approvals(manager: &Manager, stack: &StackId) -> Result<Vec<Approva
 
 /// Tells one approval from another; GitHub gives them no id.
 pub fn fingerprint(approval: &Approval) -> String {
-    format!("{}:{}:{}", approval.user.id, approval.state, approval.comment.as_deref().unwrap_or_default())
+    format!(
+        "{}:{}:{}",
+        approval.user.id,
+        approval.state,
+        approval.comment.as_deref().unwrap_or_default()
+    )
 }
 
 /// Decides. `Err(Refused)` is final for this run.
-pub async fn decide(manager: &Manager, request: &Request, record: &PlanRecord) -> Result<Decision, DeliveryError> {
+pub async fn decide(
+    manager: &Manager,
+    request: &Request,
+    record: &PlanRecord,
+) -> Result<Decision, DeliveryError> {
     let stack = &record.stack;
     if record.attempt != request.attempt || record.run.id != manager.run.run.id {
-        return Err(Refusal::new("plan-stale", format!("the plan of `{stack}` was made by another run; plan again")).into());
+        return Err(Refusal::new(
+            "plan-stale",
+            format!("the plan of `{stack}` was made by another run; plan again"),
+        )
+        .into());
     }
-    let PlanResult::Planned { changes, digest, sealed } = &record.result else {
-        return Err(Refusal::new("plan-failed", format!("there is no plan of `{stack}`, because planning failed")).into());
+    let PlanResult::Planned {
+        changes,
+        digest,
+        sealed,
+    } = &record.result
+    else {
+        return Err(Refusal::new(
+            "plan-failed",
+            format!("there is no plan of `{stack}`, because planning failed"),
+        )
+        .into());
     };
     let open = |approved_by| {
-        Ok(Decision::Open(Box::new(ApprovedPlan { digest: digest.clone(), sealed: sealed.clone(), changes: changes.clone(), approved_by })))
+        Ok(Decision::Open(Box::new(ApprovedPlan {
+            digest: digest.clone(),
+            sealed: sealed.clone(),
+            changes: changes.clone(),
+            approved_by,
+        })))
     };
     let rule = manager.estate.settings.gate(&stack.environment);
     if !rule.approval || changes.is_empty() {
@@ -92,19 +126,48 @@ pub async fn decide(manager: &Manager, request: &Request, record: &PlanRecord) -
     protected(manager, stack).await?;
     let fresh = only_new(approvals(manager, stack).await?, &record.approvals_before);
     if let Some(no) = fresh.iter().find(|a| a.state == "rejected") {
-        return Err(Refusal::new("gate-rejected", format!("{} rejected the apply of `{stack}`", crate::estate::ids::shown(&no.user.login))).into());
+        return Err(Refusal::new(
+            "gate-rejected",
+            format!(
+                "{} rejected the apply of `{stack}`",
+                crate::estate::ids::shown(&no.user.login)
+            ),
+        )
+        .into());
     }
     let yes: Vec<&Approval> = fresh.iter().filter(|a| a.state == "approved").collect();
     if yes.is_empty() {
-        return Ok(Decision::Waiting { reason: format!("environment `{}` waits for an approval", environment_name(stack)) });
+        return Ok(Decision::Waiting {
+            reason: format!(
+                "environment `{}` waits for an approval",
+                environment_name(stack)
+            ),
+        });
     }
     if request.unknown_author {
         return Err(Refusal::new("gate-unknown-author", "the commit's author or committer has no GitHub account, so it cannot be told whether the approver is somebody else; link the address to an account and commit again").into());
     }
-    let four_eyes = |a: &&&Approval| request.authors.iter().all(|author| author.id != a.user.id) && manager.run.sender.as_ref().is_none_or(|s| s.id != a.user.id);
-    let allowed = |a: &&&Approval| rule.approvers.is_empty() || rule.approvers.iter().any(|login| login.eq_ignore_ascii_case(&a.user.login));
+    let four_eyes = |a: &&&Approval| {
+        request.authors.iter().all(|author| author.id != a.user.id)
+            && manager
+                .run
+                .sender
+                .as_ref()
+                .is_none_or(|s| s.id != a.user.id)
+    };
+    let allowed = |a: &&&Approval| {
+        rule.approvers.is_empty()
+            || rule
+                .approvers
+                .iter()
+                .any(|login| login.eq_ignore_ascii_case(&a.user.login))
+    };
     let Some(approval) = yes.iter().filter(four_eyes).find(allowed) else {
-        let who = yes.iter().map(|a| crate::estate::ids::shown(&a.user.login)).collect::<Vec<_>>().join(", ");
+        let who = yes
+            .iter()
+            .map(|a| crate::estate::ids::shown(&a.user.login))
+            .collect::<Vec<_>>()
+            .join(", ");
         return Err(Refusal::new(
             "gate-four-eyes",
             format!("the approval of `{stack}` by {who} does not count: the approver must be neither author, committer nor sender of the change, and be allowed in `gates.{}.approvers`", stack.environment),
@@ -132,12 +195,24 @@ fn only_new(approvals: Vec<Approval>, before: &[String]) -> Vec<Approval> {
 /// Checks that GitHub demands a review for the environment.
 async fn protected(manager: &Manager, stack: &StackId) -> Result<(), DeliveryError> {
     let name = environment_name(stack);
-    let help = format!("in the settings of `{}`, under Environments, give `{name}` required reviewers and prevent self-review", manager.repository);
+    let help = format!(
+        "in the settings of `{}`, under Environments, give `{name}` required reviewers and prevent self-review",
+        manager.repository
+    );
     let environment = match manager.own.environment(&manager.repository, &name).await {
-        Err(e) if e.is_not_found() => return Err(Refusal::new("gate-environment", format!("there is no environment `{name}`; {help}")).into()),
+        Err(e) if e.is_not_found() => {
+            return Err(Refusal::new(
+                "gate-environment",
+                format!("there is no environment `{name}`; {help}"),
+            )
+            .into());
+        }
         other => other?,
     };
-    let reviewers = environment.protection_rules.iter().find(|r| r.kind == "required_reviewers");
+    let reviewers = environment
+        .protection_rules
+        .iter()
+        .find(|r| r.kind == "required_reviewers");
     match reviewers {
         Some(rule) if !rule.reviewers.is_empty() => Ok(()),
         _ => Err(Refusal::new("gate-unprotected", format!("environment `{name}` has no required reviewers although `gates.{}` demands approval; {help}", stack.environment)).into()),
@@ -145,7 +220,12 @@ async fn protected(manager: &Manager, stack: &StackId) -> Result<(), DeliveryErr
 }
 
 /// Records that a stack is not applied, and why.
-async fn refused(manager: &Manager, request: &Request, record: &PlanRecord, refusal: &Refusal) -> Result<(), DeliveryError> {
+async fn refused(
+    manager: &Manager,
+    request: &Request,
+    record: &PlanRecord,
+    refusal: &Refusal,
+) -> Result<(), DeliveryError> {
     let key = keys::apply(&request.name, &record.stack);
     let before = manager.store.read::<ApplyRecord>(&key).await?;
     if before.is_some_and(|(a, _)| a.attempt == request.attempt && a.state == ApplyState::Applied) {
@@ -157,17 +237,32 @@ async fn refused(manager: &Manager, request: &Request, record: &PlanRecord, refu
         run: manager.run.run.clone(),
         digest: None,
         approved_by: None,
-        state: ApplyState::Refused { reason: refusal.reason.clone() },
+        state: ApplyState::Refused {
+            reason: refusal.reason.clone(),
+        },
         at: manager.clock.now(),
     };
     Ok(manager.store.write_json(&key, &entry).await?)
 }
 
 /// Decides for one stack, waiting up to `patience` where the runner does not enforce environments.
-pub async fn gate(manager: &Manager, name: &super::records::RequestName, stack: &StackId, patience: Option<Duration>) -> Result<Decision, DeliveryError> {
+pub async fn gate(
+    manager: &Manager,
+    name: &super::records::RequestName,
+    stack: &StackId,
+    patience: Option<Duration>,
+) -> Result<Decision, DeliveryError> {
     let request = super::plan::request(manager, name, stack).await?;
-    let Some((record, _)) = manager.store.read::<PlanRecord>(&keys::plan(name, stack)).await? else {
-        return Err(Refusal::new("plan-missing", format!("`{stack}` has not been planned; run `tenantry plan` first")).into());
+    let Some((record, _)) = manager
+        .store
+        .read::<PlanRecord>(&keys::plan(name, stack))
+        .await?
+    else {
+        return Err(Refusal::new(
+            "plan-missing",
+            format!("`{stack}` has not been planned; run `tenantry plan` first"),
+        )
+        .into());
     };
     let started = tokio::time::Instant::now();
     loop {

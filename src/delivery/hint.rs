@@ -41,16 +41,33 @@ pub struct Hint {
     pub identity: Option<String>,
 }
 
-const KEYS: [&str; 9] = ["tenantry", "request_id", "repository", "repository_id", "sha", "ref", "event", "pull_request", "identity"];
+const KEYS: [&str; 9] = [
+    "tenantry",
+    "request_id",
+    "repository",
+    "repository_id",
+    "sha",
+    "ref",
+    "event",
+    "pull_request",
+    "identity",
+];
 
 fn bad(reason: String) -> Refusal {
-    Refusal::new("payload", format!("the request is malformed: {reason}; send it with the `trigger` action of this tenantry"))
+    Refusal::new(
+        "payload",
+        format!(
+            "the request is malformed: {reason}; send it with the `trigger` action of this tenantry"
+        ),
+    )
 }
 
 impl Hint {
     /// Reads `client_payload`. Missing and extra keys are refused.
     pub fn read(payload: &Value) -> Result<Self, Refusal> {
-        let Value::Object(map) = payload else { return Err(bad("it is not a map".into())) };
+        let Value::Object(map) = payload else {
+            return Err(bad("it is not a map".into()));
+        };
         if payload.to_string().len() > MAX_BYTES {
             return Err(bad(format!("it is larger than {MAX_BYTES} bytes")));
         }
@@ -59,14 +76,23 @@ impl Hint {
         }
         match number(map, "tenantry")? {
             1 => {}
-            other => return Err(bad(format!("format {other} is not known, this manager reads format 1"))),
+            other => {
+                return Err(bad(format!(
+                    "format {other} is not known, this manager reads format 1"
+                )));
+            }
         }
         let event = match (text(map, "event")?, map.get("pull_request")) {
             ("push", None | Some(Value::Null)) => Event::Push,
             ("pull_request", Some(_)) => Event::PullRequest(number(map, "pull_request")?),
             ("push", Some(_)) => return Err(bad("a push has no `pull_request`".into())),
             ("pull_request", None) => return Err(bad("`pull_request` is missing".into())),
-            (other, _) => return Err(bad(format!("event `{}` is neither `push` nor `pull_request`", shown(other)))),
+            (other, _) => {
+                return Err(bad(format!(
+                    "event `{}` is neither `push` nor `pull_request`",
+                    shown(other)
+                )));
+            }
         };
         let identity = match map.get("identity") {
             None | Some(Value::Null) => None,
@@ -120,7 +146,9 @@ fn text<'a>(map: &'a Map<String, Value>, key: &str) -> Result<&'a str, Refusal> 
 
 fn number(map: &Map<String, Value>, key: &str) -> Result<u64, Refusal> {
     match map.get(key) {
-        Some(value) => value.as_u64().ok_or_else(|| bad(format!("`{key}` is not a whole number"))),
+        Some(value) => value
+            .as_u64()
+            .ok_or_else(|| bad(format!("`{key}` is not a whole number"))),
         None => Err(bad(format!("`{key}` is missing"))),
     }
 }
@@ -137,21 +165,43 @@ mod tests {
 
     #[test]
     fn reads_back_what_it_writes() {
-        let Ok(hint) = Hint::read(&good()) else { panic!() };
+        let Ok(hint) = Hint::read(&good()) else {
+            panic!()
+        };
         assert_eq!(Hint::read(&hint.payload()), Ok(hint));
     }
 
     #[test]
     fn t2_missing_extra_and_mistyped_keys_are_refused() {
-        for key in ["tenantry", "request_id", "repository", "repository_id", "sha", "ref", "event"] {
+        for key in [
+            "tenantry",
+            "request_id",
+            "repository",
+            "repository_id",
+            "sha",
+            "ref",
+            "event",
+        ] {
             let mut payload = good();
             payload.as_object_mut().map(|m| m.remove(key));
-            assert!(Hint::read(&payload).is_err_and(|e| e.reason.contains(&format!("`{key}` is missing"))), "{key}");
+            assert!(
+                Hint::read(&payload)
+                    .is_err_and(|e| e.reason.contains(&format!("`{key}` is missing"))),
+                "{key}"
+            );
         }
         for (key, value) in [
-            ("customer", json!("beta")), ("tenantry", json!(2)), ("sha", json!("main")), ("sha", json!("../../x")),
-            ("event", json!("schedule")), ("pull_request", json!(1)), ("repository", json!("a/b/c")), ("repository_id", json!("7")),
-            ("identity", json!(1)), ("request_id", json!("x")), ("request_id", json!("../../../etc")),
+            ("customer", json!("beta")),
+            ("tenantry", json!(2)),
+            ("sha", json!("main")),
+            ("sha", json!("../../x")),
+            ("event", json!("schedule")),
+            ("pull_request", json!(1)),
+            ("repository", json!("a/b/c")),
+            ("repository_id", json!("7")),
+            ("identity", json!(1)),
+            ("request_id", json!("x")),
+            ("request_id", json!("../../../etc")),
         ] {
             let mut payload = good();
             payload[key] = value.clone();

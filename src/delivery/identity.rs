@@ -71,7 +71,10 @@ pub fn audience(manager: &RepoSlug) -> String {
 const LEEWAY: u64 = 30;
 
 fn refuse(code: &'static str, reason: impl Into<String>) -> Refusal {
-    Refusal::new(code, format!("the identity token is not accepted: {}", reason.into()))
+    Refusal::new(
+        code,
+        format!("the identity token is not accepted: {}", reason.into()),
+    )
 }
 
 /// Checks the signature against the issuer's keys. What comes back is authentic but not judged.
@@ -84,9 +87,14 @@ pub fn verify(token: &str, keys: &JwkSet) -> Result<Claims, Refusal> {
     if header.alg != Algorithm::RS256 {
         return Err(refuse("identity-algorithm", "it is not signed with RS256"));
     }
-    let kid = header.kid.ok_or_else(|| refuse("identity-key", "it names no key"))?;
-    let jwk = keys.find(&kid).ok_or_else(|| refuse("identity-key", "its key is not one of the issuer's"))?;
-    let key = DecodingKey::from_jwk(jwk).map_err(|_| refuse("identity-key", "the issuer's key cannot be used"))?;
+    let kid = header
+        .kid
+        .ok_or_else(|| refuse("identity-key", "it names no key"))?;
+    let jwk = keys
+        .find(&kid)
+        .ok_or_else(|| refuse("identity-key", "its key is not one of the issuer's"))?;
+    let key = DecodingKey::from_jwk(jwk)
+        .map_err(|_| refuse("identity-key", "the issuer's key cannot be used"))?;
     let mut validation = Validation::new(Algorithm::RS256);
     validation.algorithms = vec![Algorithm::RS256];
     // Presence is demanded here; the values are judged in `judge`, against our own clock.
@@ -94,35 +102,68 @@ pub fn verify(token: &str, keys: &JwkSet) -> Result<Claims, Refusal> {
     validation.validate_exp = false;
     validation.validate_nbf = false;
     validation.validate_aud = false;
-    decode::<Claims>(token, &key, &validation).map(|d| d.claims).map_err(|e| match e.kind() {
-        jsonwebtoken::errors::ErrorKind::InvalidSignature => broken(),
-        jsonwebtoken::errors::ErrorKind::MissingRequiredClaim(claim) => refuse("identity-claims", format!("the claim `{}` is missing", shown(claim))),
-        _ => refuse("identity-claims", "its claims are not those of a workflow"),
-    })
+    decode::<Claims>(token, &key, &validation)
+        .map(|d| d.claims)
+        .map_err(|e| match e.kind() {
+            jsonwebtoken::errors::ErrorKind::InvalidSignature => broken(),
+            jsonwebtoken::errors::ErrorKind::MissingRequiredClaim(claim) => refuse(
+                "identity-claims",
+                format!("the claim `{}` is missing", shown(claim)),
+            ),
+            _ => refuse("identity-claims", "its claims are not those of a workflow"),
+        })
 }
 
 /// Judges authentic claims against what is expected and against the hint they came with.
 pub fn judge(claims: &Claims, expected: &Expected<'_>, hint: &Hint) -> Result<(), Refusal> {
     if claims.iss != expected.issuer {
-        return Err(refuse("identity-issuer", format!("it was issued by `{}`, not by `{}`", shown(&claims.iss), expected.issuer)));
+        return Err(refuse(
+            "identity-issuer",
+            format!(
+                "it was issued by `{}`, not by `{}`",
+                shown(&claims.iss),
+                expected.issuer
+            ),
+        ));
     }
     if claims.aud != expected.audience {
-        return Err(refuse("identity-audience", format!("it was made for `{}`, not for `{}`; check MANAGER_REPO_OWNER and MANAGER_REPO_NAME", shown(&claims.aud), expected.audience)));
+        return Err(refuse(
+            "identity-audience",
+            format!(
+                "it was made for `{}`, not for `{}`; check MANAGER_REPO_OWNER and MANAGER_REPO_NAME",
+                shown(&claims.aud),
+                expected.audience
+            ),
+        ));
     }
     let now = expected.at.0;
     if claims.exp.saturating_add(LEEWAY) < now {
-        return Err(refuse("identity-expired", "it has expired; run the workflow again"));
+        return Err(refuse(
+            "identity-expired",
+            "it has expired; run the workflow again",
+        ));
     }
     if claims.nbf > now.saturating_add(LEEWAY) || claims.iat > now.saturating_add(LEEWAY) {
-        return Err(refuse("identity-early", "it is not valid yet; check the clock of the server"));
+        return Err(refuse(
+            "identity-early",
+            "it is not valid yet; check the clock of the server",
+        ));
     }
     if claims.exp.saturating_sub(claims.iat) > 3_600 || claims.iat.saturating_add(3_600) < now {
-        return Err(refuse("identity-expired", "it is older than an hour; run the workflow again"));
+        return Err(refuse(
+            "identity-expired",
+            "it is older than an hour; run the workflow again",
+        ));
     }
     if claims.jti.is_empty() || claims.jti.len() > 200 {
         return Err(refuse("identity-claims", "its id is not usable"));
     }
-    let mismatch = |what: &str| refuse("identity-mismatch", format!("its {what} differs from the request's"));
+    let mismatch = |what: &str| {
+        refuse(
+            "identity-mismatch",
+            format!("its {what} differs from the request's"),
+        )
+    };
     if claims.repository_id != hint.repository_id.to_string() {
         return Err(mismatch("repository id"));
     }

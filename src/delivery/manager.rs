@@ -45,7 +45,10 @@ impl Manager {
     pub fn estate_digest(&self, customer: &CustomerId) -> Digest {
         let mine = format!("customers/{customer}/");
         Digest::of_parts(self.estate.files.iter().filter(|(path, _)| {
-            path.starts_with("products/") || path.starts_with("policies/") || *path == "tenantry.yml" || path.starts_with(&mine)
+            path.starts_with("products/")
+                || path.starts_with("policies/")
+                || *path == "tenantry.yml"
+                || path.starts_with(&mine)
         }))
     }
 

@@ -39,7 +39,13 @@ pub struct Reason<'a> {
 }
 
 /// Looks at `sha`, and opens a request if there is something to do.
-pub async fn open(manager: &Manager, customer: &Customer, event: Event, sha: &Sha, reason: Reason<'_>) -> Result<Opened, DeliveryError> {
+pub async fn open(
+    manager: &Manager,
+    customer: &Customer,
+    event: Event,
+    sha: &Sha,
+    reason: Reason<'_>,
+) -> Result<Opened, DeliveryError> {
     let verified = source::verify(manager, customer, event, sha).await?;
     let key = keys::request(&verified.name);
     let estate = manager.estate_digest(&customer.id);
@@ -54,33 +60,71 @@ pub async fn open(manager: &Manager, customer: &Customer, event: Event, sha: &Sh
         Err(DeliveryError::Findings(findings)) => (Vec::new(), findings.0),
         Err(other) => return Err(other),
     };
-    let request = build(manager, &verified, before.as_ref().map(|(r, _)| r), stacks, &findings, estate, reason);
+    let request = build(
+        manager,
+        &verified,
+        before.as_ref().map(|(r, _)| r),
+        stacks,
+        &findings,
+        estate,
+        reason,
+    );
     let put = match before {
         None => manager.store.create_json(&key, &request).await?,
         Some((_, version)) => {
-            let bytes = serde_json::to_vec_pretty(&request).map_err(|source| crate::store::StoreError::Corrupt { key: key.clone(), source })?;
+            let bytes = serde_json::to_vec_pretty(&request).map_err(|source| {
+                crate::store::StoreError::Corrupt {
+                    key: key.clone(),
+                    source,
+                }
+            })?;
             manager.store.replace(&key, bytes, &version).await?
         }
     };
     if put == Put::Conflict {
-        return Ok(Opened::Nothing { request: None, reason: format!("another run has just taken {}", request.name) });
+        return Ok(Opened::Nothing {
+            request: None,
+            reason: format!("another run has just taken {}", request.name),
+        });
     }
     Ok(match request.outcome {
         Some(Outcome::Refused) => Opened::Refused(request),
-        Some(_) => Opened::Nothing { reason: "every stack is as it should be".into(), request: Some(request) },
+        Some(_) => Opened::Nothing {
+            reason: "every stack is as it should be".into(),
+            request: Some(request),
+        },
         None => Opened::Work(request),
     })
 }
 
 /// Whether an earlier request for the same thing makes this one needless.
-async fn already(manager: &Manager, old: &Request, estate: &Digest, reason: &Reason<'_>) -> Result<Option<Opened>, DeliveryError> {
-    let nothing = |text: String| Some(Opened::Nothing { request: Some(old.clone()), reason: text });
-    if reason.hint.is_some_and(|h| old.hints.iter().any(|known| known == h)) && (old.outcome.is_some() || old.run.id != manager.run.run.id) {
-        return Ok(nothing(format!("{} was asked for already by the same hint", old.name)));
+async fn already(
+    manager: &Manager,
+    old: &Request,
+    estate: &Digest,
+    reason: &Reason<'_>,
+) -> Result<Option<Opened>, DeliveryError> {
+    let nothing = |text: String| {
+        Some(Opened::Nothing {
+            request: Some(old.clone()),
+            reason: text,
+        })
+    };
+    if reason
+        .hint
+        .is_some_and(|h| old.hints.iter().any(|known| known == h))
+        && (old.outcome.is_some() || old.run.id != manager.run.run.id)
+    {
+        return Ok(nothing(format!(
+            "{} was asked for already by the same hint",
+            old.name
+        )));
     }
     Ok(match old.outcome {
         None if old.run == manager.run.run => None,
-        None if is_alive(manager, old).await? => nothing(format!("run {} works on {}", old.run.id, old.name)),
+        None if is_alive(manager, old).await? => {
+            nothing(format!("run {} works on {}", old.run.id, old.name))
+        }
         None => None,
         // A person asked again: look again.
         Some(_) if reason.hint.is_some() => None,
@@ -96,18 +140,26 @@ pub async fn is_alive(manager: &Manager, request: &Request) -> Result<bool, Deli
         return Ok(request.run.attempt == manager.run.run.attempt);
     }
     match manager.own.run(&manager.repository, request.run.id).await {
-        Ok(run) => Ok(run.status.as_deref() != Some("completed") && run.run_attempt.is_none_or(|a| a == request.run.attempt)),
+        Ok(run) => Ok(run.status.as_deref() != Some("completed")
+            && run.run_attempt.is_none_or(|a| a == request.run.attempt)),
         Err(e) if e.is_not_found() => Ok(false),
         Err(e) => Err(e.into()),
     }
 }
 
 /// The stacks whose inputs differ from what was last applied, in promotion order.
-async fn work(manager: &Manager, customer: &Customer, verified: &Verified) -> Result<Vec<StackId>, DeliveryError> {
+async fn work(
+    manager: &Manager,
+    customer: &Customer,
+    verified: &Verified,
+) -> Result<Vec<StackId>, DeliveryError> {
     let mut out = Vec::new();
     for resolved in resolve_all(manager, customer, verified).await? {
         let inputs = inputs(manager, &resolved)?;
-        let applied = manager.store.read::<LastApplied>(&keys::applied(&resolved.stack)).await?;
+        let applied = manager
+            .store
+            .read::<LastApplied>(&keys::applied(&resolved.stack))
+            .await?;
         if applied.is_none_or(|(a, _)| a.inputs != inputs) {
             out.push(resolved.stack);
         }
@@ -118,9 +170,19 @@ async fn work(manager: &Manager, customer: &Customer, verified: &Verified) -> Re
 }
 
 /// All stacks of a customer at a verified commit.
-pub async fn resolve_all(manager: &Manager, customer: &Customer, verified: &Verified) -> Result<Vec<Resolved>, DeliveryError> {
-    let files = source::contract(manager, customer, &verified.repository, &verified.name.sha).await?;
-    Ok(resolve_customer(&manager.estate, &manager.rules, customer, &files)?)
+pub async fn resolve_all(
+    manager: &Manager,
+    customer: &Customer,
+    verified: &Verified,
+) -> Result<Vec<Resolved>, DeliveryError> {
+    let files =
+        source::contract(manager, customer, &verified.repository, &verified.name.sha).await?;
+    Ok(resolve_customer(
+        &manager.estate,
+        &manager.rules,
+        customer,
+        &files,
+    )?)
 }
 
 /// Digest over everything that a plan of this stack is made from.
@@ -131,7 +193,10 @@ pub fn inputs(manager: &Manager, resolved: &Resolved) -> Result<Digest, Delivery
     let engine = product.map(|p| p.engine);
     let module = match engine {
         Some(EngineKind::Terraform) => module(manager, stack)?.digest().as_str().to_owned(),
-        Some(EngineKind::Argocd) => format!("{:?} {}", manager.estate.settings.gitops_repository, manager.estate.settings.gitops_branch),
+        Some(EngineKind::Argocd) => format!(
+            "{:?} {}",
+            manager.estate.settings.gitops_repository, manager.estate.settings.gitops_branch
+        ),
         None => return Err(unknown_product(stack).into()),
     };
     let version = version(manager, stack).unwrap_or_default();
@@ -147,19 +212,38 @@ pub fn inputs(manager: &Manager, resolved: &Resolved) -> Result<Digest, Delivery
 /// The version that the customer subscribes to.
 pub fn version(manager: &Manager, stack: &StackId) -> Option<String> {
     let customer = manager.estate.customers.get(&stack.customer)?;
-    customer.subscriptions.iter().find(|s| s.product == stack.product)?.version.clone()
+    customer
+        .subscriptions
+        .iter()
+        .find(|s| s.product == stack.product)?
+        .version
+        .clone()
 }
 
 /// The module of a stack's product.
 pub fn module(manager: &Manager, stack: &StackId) -> Result<Module, Findings> {
-    Module::read(&manager.estate.files, &format!("products/{}/terraform", stack.product))
+    Module::read(
+        &manager.estate.files,
+        &format!("products/{}/terraform", stack.product),
+    )
 }
 
 fn unknown_product(stack: &StackId) -> Refusal {
-    Refusal::new("product", format!("there is no product `{}` in the estate", stack.product))
+    Refusal::new(
+        "product",
+        format!("there is no product `{}` in the estate", stack.product),
+    )
 }
 
-fn build(manager: &Manager, verified: &Verified, old: Option<&Request>, stacks: Vec<StackId>, findings: &[Finding], estate: Digest, reason: Reason<'_>) -> Request {
+fn build(
+    manager: &Manager,
+    verified: &Verified,
+    old: Option<&Request>,
+    stacks: Vec<StackId>,
+    findings: &[Finding],
+    estate: Digest,
+    reason: Reason<'_>,
+) -> Request {
     let mut authors = verified.authors.clone();
     authors.extend(reason.sender);
     authors.sort_by_key(|u| u.id);

@@ -40,39 +40,88 @@ impl Machine<'_> {
 
     /// The working folder of a stack; ids are checked, so it stays inside.
     pub fn folder(&self, stack: &StackId, what: &str) -> std::path::PathBuf {
-        self.work.join(format!("{}-{}-{}-{what}", stack.customer, stack.product, stack.environment))
+        self.work.join(format!(
+            "{}-{}-{}-{what}",
+            stack.customer, stack.product, stack.environment
+        ))
     }
 }
 
 /// Reads a request that this run may work on.
-pub async fn request(manager: &Manager, name: &RequestName, stack: &StackId) -> Result<Request, DeliveryError> {
+pub async fn request(
+    manager: &Manager,
+    name: &RequestName,
+    stack: &StackId,
+) -> Result<Request, DeliveryError> {
     let Some((request, _)) = manager.store.read::<Request>(&keys::request(name)).await? else {
-        return Err(Refusal::new("request-unknown", format!("there is no request `{name}`; `tenantry intake` or `tenantry reconcile` opens one")).into());
+        return Err(Refusal::new(
+            "request-unknown",
+            format!(
+                "there is no request `{name}`; `tenantry intake` or `tenantry reconcile` opens one"
+            ),
+        )
+        .into());
     };
     if request.name != *name || stack.customer != name.customer || !request.stacks.contains(stack) {
-        return Err(Refusal::new("request-stack", format!("stack `{stack}` does not belong to request `{name}`")).into());
+        return Err(Refusal::new(
+            "request-stack",
+            format!("stack `{stack}` does not belong to request `{name}`"),
+        )
+        .into());
     }
     if request.run.id != manager.run.run.id {
-        return Err(Refusal::new("request-run", format!("run {} works on `{name}`, this is run {}", request.run.id, manager.run.run.id)).into());
+        return Err(Refusal::new(
+            "request-run",
+            format!(
+                "run {} works on `{name}`, this is run {}",
+                request.run.id, manager.run.run.id
+            ),
+        )
+        .into());
     }
     Ok(request)
 }
 
 /// The registry entry of a stack.
 pub fn customer<'a>(manager: &'a Manager, stack: &StackId) -> Result<&'a Customer, DeliveryError> {
-    manager.estate.customers.get(&stack.customer).ok_or_else(|| Refusal::new("unknown-customer", format!("customer `{}` is not in the registry", stack.customer)).into())
+    manager
+        .estate
+        .customers
+        .get(&stack.customer)
+        .ok_or_else(|| {
+            Refusal::new(
+                "unknown-customer",
+                format!("customer `{}` is not in the registry", stack.customer),
+            )
+            .into()
+        })
 }
 
 /// Verifies the commit again and resolves one stack of it.
-pub async fn resolved(manager: &Manager, request: &Request, stack: &StackId) -> Result<Resolved, DeliveryError> {
+pub async fn resolved(
+    manager: &Manager,
+    request: &Request,
+    stack: &StackId,
+) -> Result<Resolved, DeliveryError> {
     let customer = customer(manager, stack)?;
     let verified = source::verify(manager, customer, request.name.event, &request.name.sha).await?;
     let all = resolve_all(manager, customer, &verified).await?;
-    all.into_iter().find(|r| r.stack == *stack).ok_or_else(|| Refusal::new("request-stack", format!("stack `{stack}` is not subscribed to any more")).into())
+    all.into_iter().find(|r| r.stack == *stack).ok_or_else(|| {
+        Refusal::new(
+            "request-stack",
+            format!("stack `{stack}` is not subscribed to any more"),
+        )
+        .into()
+    })
 }
 
 /// Plans `stack` and records the result, also when it fails.
-pub async fn plan(manager: &Manager, name: &RequestName, stack: &StackId, machine: &Machine<'_>) -> Result<PlanRecord, DeliveryError> {
+pub async fn plan(
+    manager: &Manager,
+    name: &RequestName,
+    stack: &StackId,
+    machine: &Machine<'_>,
+) -> Result<PlanRecord, DeliveryError> {
     let request = request(manager, name, stack).await?;
     manager.recipient()?;
     let resolved = resolved(manager, &request, stack).await;
@@ -81,8 +130,14 @@ pub async fn plan(manager: &Manager, name: &RequestName, stack: &StackId, machin
         attempt: request.attempt,
         run: manager.run.run.clone(),
         inputs: Digest::of(b""),
-        result: PlanResult::Failed { message: String::new() },
-        approvals_before: gate::approvals(manager, stack).await?.iter().map(gate::fingerprint).collect(),
+        result: PlanResult::Failed {
+            message: String::new(),
+        },
+        approvals_before: gate::approvals(manager, stack)
+            .await?
+            .iter()
+            .map(gate::fingerprint)
+            .collect(),
         warnings: Vec::new(),
         at: manager.clock.now(),
     };
@@ -100,25 +155,45 @@ pub async fn plan(manager: &Manager, name: &RequestName, stack: &StackId, machin
             None
         }
         Err(error) => {
-            record.result = PlanResult::Failed { message: super::publish::say(&error) };
+            record.result = PlanResult::Failed {
+                message: super::publish::say(&error),
+            };
             Some(error)
         }
     };
-    manager.store.write_json(&keys::plan(name, stack), &record).await?;
+    manager
+        .store
+        .write_json(&keys::plan(name, stack), &record)
+        .await?;
     match failed {
         None => Ok(record),
         Some(error) => Err(error),
     }
 }
 
-async fn engine(manager: &Manager, request: &Request, resolved: &Resolved, record: &PlanRecord, machine: &Machine<'_>) -> Result<PlanResult, DeliveryError> {
+async fn engine(
+    manager: &Manager,
+    request: &Request,
+    resolved: &Resolved,
+    record: &PlanRecord,
+    machine: &Machine<'_>,
+) -> Result<PlanResult, DeliveryError> {
     let stack = &resolved.stack;
-    let kind = manager.estate.products.get(&stack.product).map(|p| p.engine);
+    let kind = manager
+        .estate
+        .products
+        .get(&stack.product)
+        .map(|p| p.engine);
     let (plan, lock, state, changes) = match kind {
         Some(EngineKind::Terraform) => terraform_plan(manager, resolved, machine).await?,
         _ => {
             let (plan, changes) = gitops::plan(manager, resolved).await?;
-            (serde_json::to_vec(&plan).unwrap_or_default(), Vec::new(), None, changes)
+            (
+                serde_json::to_vec(&plan).unwrap_or_default(),
+                Vec::new(),
+                None,
+                changes,
+            )
         }
     };
     let nonce = seal::random_hex();
@@ -139,27 +214,52 @@ async fn engine(manager: &Manager, request: &Request, resolved: &Resolved, recor
     let sealed = keys::sealed(stack, &nonce);
     let bytes = seal::seal(manager.recipient()?, &bundle.bytes())?;
     if manager.store.create(&sealed, bytes).await? != crate::store::Put::Done {
-        return Err(Refusal::new("plan-exists", format!("there is a sealed plan `{sealed}` already; plan again")).into());
+        return Err(Refusal::new(
+            "plan-exists",
+            format!("there is a sealed plan `{sealed}` already; plan again"),
+        )
+        .into());
     }
-    Ok(PlanResult::Planned { changes, digest: bundle.digest(), sealed })
+    Ok(PlanResult::Planned {
+        changes,
+        digest: bundle.digest(),
+        sealed,
+    })
 }
 
 type Made = (Vec<u8>, Vec<u8>, Option<(String, u64)>, Changes);
 
-async fn terraform_plan(manager: &Manager, resolved: &Resolved, machine: &Machine<'_>) -> Result<Made, DeliveryError> {
+async fn terraform_plan(
+    manager: &Manager,
+    resolved: &Resolved,
+    machine: &Machine<'_>,
+) -> Result<Made, DeliveryError> {
     let stack = &resolved.stack;
     let customer = customer(manager, stack)?;
     let module = module(manager, stack)?;
     let variables = terraform::variables(&module, stack, &resolved.merged.to_json())?;
-    let backend = terraform::backend(manager.estate.settings.state.as_ref(), customer.state_bucket.as_deref(), stack)?;
+    let backend = terraform::backend(
+        manager.estate.settings.state.as_ref(),
+        customer.state_bucket.as_deref(),
+        stack,
+    )?;
     let tool = machine.tool(&manager.estate.settings)?;
     let lock = module.files.get(crate::engine::module::LOCK).cloned();
-    let workspace = Workspace::write(&machine.folder(stack, "plan"), &module, &backend, Some(&variables), lock.as_deref())?;
+    let workspace = Workspace::write(
+        &machine.folder(stack, "plan"),
+        &module,
+        &backend,
+        Some(&variables),
+        lock.as_deref(),
+    )?;
     let planned = workspace.plan(&tool).await?;
     let state = workspace.state(&tool).await?;
     let changes = plan_json::read(&planned.json)?;
     let json = serde_json::from_slice(&planned.json).map_err(plan_json::PlanJsonError::from)?;
-    let findings = manager.rules.policies.check(stack, &resolved.merged, Some(&json));
+    let findings = manager
+        .rules
+        .policies
+        .check(stack, &resolved.merged, Some(&json));
     let findings = Findings(findings).tidy();
     if findings.has_errors() {
         return Err(findings.into());

@@ -25,20 +25,33 @@ pub struct Sweep {
 }
 
 /// Looks at every active customer, or at `only` one.
-pub async fn reconcile(manager: &Manager, only: Option<&CustomerId>) -> Result<Sweep, DeliveryError> {
+pub async fn reconcile(
+    manager: &Manager,
+    only: Option<&CustomerId>,
+) -> Result<Sweep, DeliveryError> {
     let mut sweep = Sweep::default();
     let customers: Vec<&Customer> = manager
         .estate
         .customers
         .values()
-        .filter(|c| c.status == Status::Active && c.repository.is_some() && c.repository_id.is_some() && only.is_none_or(|o| *o == c.id))
+        .filter(|c| {
+            c.status == Status::Active
+                && c.repository.is_some()
+                && c.repository_id.is_some()
+                && only.is_none_or(|o| *o == c.id)
+        })
         .collect();
-    let repositories: Vec<_> = customers.iter().filter_map(|c| c.repository.clone()).collect();
+    let repositories: Vec<_> = customers
+        .iter()
+        .filter_map(|c| c.repository.clone())
+        .collect();
     let polled = manager.source.poll(&repositories).await?;
     for (customer, polled) in customers.into_iter().zip(polled) {
         sweep.customers += 1;
         let looked = match polled {
-            Some(polled) if Some(polled.id) == customer.repository_id => look(manager, customer, &polled, &mut sweep).await,
+            Some(polled) if Some(polled.id) == customer.repository_id => {
+                look(manager, customer, &polled, &mut sweep).await
+            }
             Some(polled) => {
                 sweep.failed.push((customer.id.clone(), format!("its repository is another one now (id {}); check customers/{}/metadata.yaml", polled.id, customer.id)));
                 continue;
@@ -49,33 +62,67 @@ pub async fn reconcile(manager: &Manager, only: Option<&CustomerId>) -> Result<S
             }
         };
         if let Err(error) = looked {
-            sweep.failed.push((customer.id.clone(), publish::say(&error)));
+            sweep
+                .failed
+                .push((customer.id.clone(), publish::say(&error)));
         }
     }
     Ok(sweep)
 }
 
-async fn look(manager: &Manager, customer: &Customer, polled: &Polled, sweep: &mut Sweep) -> Result<(), DeliveryError> {
-    let now = Seen { head: polled.head.as_ref().map(|(_, sha)| sha.clone()), pulls: polled.pulls.clone(), estate: manager.estate_digest(&customer.id) };
+async fn look(
+    manager: &Manager,
+    customer: &Customer,
+    polled: &Polled,
+    sweep: &mut Sweep,
+) -> Result<(), DeliveryError> {
+    let now = Seen {
+        head: polled.head.as_ref().map(|(_, sha)| sha.clone()),
+        pulls: polled.pulls.clone(),
+        estate: manager.estate_digest(&customer.id),
+    };
     let key = keys::seen(&customer.id);
     let before = manager.store.read::<Seen>(&key).await?.map(|(s, _)| s);
     let open_requests = unfinished(manager, customer, polled, sweep).await?;
     if before.as_ref() == Some(&now) && !open_requests {
         return Ok(());
     }
-    let mut events: Vec<(Event, &str)> = polled.pulls.iter().map(|(number, sha)| (Event::PullRequest(*number), sha.as_str())).collect();
+    let mut events: Vec<(Event, &str)> = polled
+        .pulls
+        .iter()
+        .map(|(number, sha)| (Event::PullRequest(*number), sha.as_str()))
+        .collect();
     if let Some((_, sha)) = &polled.head {
         events.push((Event::Push, sha));
     }
     for (event, sha) in events {
         let Ok(sha) = Sha::new(sha) else { continue };
-        match open(manager, customer, event, &sha, Reason { hint: None, sender: None }).await {
+        match open(
+            manager,
+            customer,
+            event,
+            &sha,
+            Reason {
+                hint: None,
+                sender: None,
+            },
+        )
+        .await
+        {
             Ok(Opened::Work(request)) => sweep.work.push(request),
-            Ok(Opened::Refused(request) | Opened::Nothing { request: Some(request), .. }) if request.run == manager.run.run => sweep.closed.push(request),
+            Ok(
+                Opened::Refused(request)
+                | Opened::Nothing {
+                    request: Some(request),
+                    ..
+                },
+            ) if request.run == manager.run.run => sweep.closed.push(request),
             Ok(_) => {}
             // It moved between the poll and now: the next sweep sees the newer one.
             Err(DeliveryError::Refused(refusal)) if refusal.code == "superseded" => {}
-            Err(error) => sweep.failed.push((customer.id.clone(), publish::say(&error))),
+            Err(error) => sweep
+                .failed
+                .push((customer.id.clone(), publish::say(&error))),
         }
     }
     manager.store.write_json(&key, &now).await?;
@@ -84,20 +131,37 @@ async fn look(manager: &Manager, customer: &Customer, polled: &Polled, sweep: &m
 
 /// Closes requests that a newer commit has overtaken and whose run is gone; says whether any
 /// request of this customer is open.
-async fn unfinished(manager: &Manager, customer: &Customer, polled: &Polled, sweep: &mut Sweep) -> Result<bool, DeliveryError> {
+async fn unfinished(
+    manager: &Manager,
+    customer: &Customer,
+    polled: &Polled,
+    sweep: &mut Sweep,
+) -> Result<bool, DeliveryError> {
     let mut any = false;
-    for key in manager.store.list(&format!("requests/{}", customer.id)).await? {
+    for key in manager
+        .store
+        .list(&format!("requests/{}", customer.id))
+        .await?
+    {
         if !key.ends_with("/request.json") {
             continue;
         }
-        let Some((request, _)) = manager.store.read::<Request>(&key).await? else { continue };
+        let Some((request, _)) = manager.store.read::<Request>(&key).await? else {
+            continue;
+        };
         if request.outcome.is_some() {
             continue;
         }
         any = true;
         let current = match request.name.event {
-            Event::Push => polled.head.as_ref().is_some_and(|(_, sha)| sha == request.name.sha.as_str()),
-            Event::PullRequest(number) => polled.pulls.iter().any(|(n, sha)| *n == number && sha == request.name.sha.as_str()),
+            Event::Push => polled
+                .head
+                .as_ref()
+                .is_some_and(|(_, sha)| sha == request.name.sha.as_str()),
+            Event::PullRequest(number) => polled
+                .pulls
+                .iter()
+                .any(|(n, sha)| *n == number && sha == request.name.sha.as_str()),
         };
         if current || is_alive(manager, &request).await? {
             continue;

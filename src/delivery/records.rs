@@ -45,16 +45,31 @@ impl fmt::Display for RequestName {
 impl FromStr for RequestName {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("`{}` is not a request; write `customer/push-<commit>` or `customer/pr-<number>-<commit>`", crate::estate::ids::shown(text));
+        let wrong = || {
+            format!(
+                "`{}` is not a request; write `customer/push-<commit>` or `customer/pr-<number>-<commit>`",
+                crate::estate::ids::shown(text)
+            )
+        };
         let (customer, rest) = text.split_once('/').ok_or_else(wrong)?;
         let customer = CustomerId::new(customer).map_err(|e| e.to_string())?;
         let (event, sha) = if let Some(sha) = rest.strip_prefix("push-") {
             (Event::Push, sha)
         } else {
-            let (number, sha) = rest.strip_prefix("pr-").and_then(|r| r.split_once('-')).ok_or_else(wrong)?;
-            (Event::PullRequest(number.parse().map_err(|_| wrong())?), sha)
+            let (number, sha) = rest
+                .strip_prefix("pr-")
+                .and_then(|r| r.split_once('-'))
+                .ok_or_else(wrong)?;
+            (
+                Event::PullRequest(number.parse().map_err(|_| wrong())?),
+                sha,
+            )
         };
-        Ok(Self { customer, event, sha: Sha::new(sha).map_err(|e| e.to_string())? })
+        Ok(Self {
+            customer,
+            event,
+            sha: Sha::new(sha).map_err(|e| e.to_string())?,
+        })
     }
 }
 
@@ -65,7 +80,9 @@ impl Serialize for RequestName {
 }
 impl<'de> Deserialize<'de> for RequestName {
     fn deserialize<D: serde::Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+        String::deserialize(d)?
+            .parse()
+            .map_err(serde::de::Error::custom)
     }
 }
 
@@ -111,7 +128,13 @@ pub struct StoredFinding {
 
 impl From<&Finding> for StoredFinding {
     fn from(f: &Finding) -> Self {
-        Self { path: f.place.path.clone(), line: f.place.line, column: f.place.column, message: f.message.clone(), rule: f.rule.to_owned() }
+        Self {
+            path: f.place.path.clone(),
+            line: f.place.line,
+            column: f.place.column,
+            message: f.message.clone(),
+            rule: f.rule.to_owned(),
+        }
     }
 }
 
@@ -283,15 +306,24 @@ pub mod keys {
     }
     /// A stack's plan record.
     pub fn plan(name: &RequestName, stack: &StackId) -> String {
-        format!("requests/{name}/{}/{}/plan.json", stack.product, stack.environment)
+        format!(
+            "requests/{name}/{}/{}/plan.json",
+            stack.product, stack.environment
+        )
     }
     /// A stack's apply record.
     pub fn apply(name: &RequestName, stack: &StackId) -> String {
-        format!("requests/{name}/{}/{}/apply.json", stack.product, stack.environment)
+        format!(
+            "requests/{name}/{}/{}/apply.json",
+            stack.product, stack.environment
+        )
     }
     /// The comment of a pull request: one for its plans, one for its applies.
     pub fn comment(customer: &CustomerId, number: u64, plan_only: bool) -> String {
-        format!("comments/{customer}/{number}/{}.json", if plan_only { "plan" } else { "apply" })
+        format!(
+            "comments/{customer}/{number}/{}.json",
+            if plan_only { "plan" } else { "apply" }
+        )
     }
     /// What was last applied.
     pub fn applied(stack: &StackId) -> String {

@@ -43,14 +43,23 @@ pub async fn check(manager: &Manager) -> Result<Vec<String>, DeliveryError> {
 /// Whether a ruleset closes every reference of `target`.
 fn closes(ruleset: &Ruleset, target: &str) -> bool {
     let names = |pointer: &str| -> Vec<&str> {
-        let list = ruleset.conditions.as_ref().and_then(|c| c.pointer(pointer)).and_then(|v| v.as_array());
-        list.into_iter().flatten().filter_map(|v| v.as_str()).collect()
+        let list = ruleset
+            .conditions
+            .as_ref()
+            .and_then(|c| c.pointer(pointer))
+            .and_then(|v| v.as_array());
+        list.into_iter()
+            .flatten()
+            .filter_map(|v| v.as_str())
+            .collect()
     };
     ruleset.enforcement == "active"
         && ruleset.target.as_deref().unwrap_or("branch") == target
         && names("/ref_name/include").contains(&"~ALL")
         && names("/ref_name/exclude").is_empty()
-        && ["creation", "update", "deletion"].iter().all(|kind| ruleset.rules.iter().any(|r| r.kind == *kind))
+        && ["creation", "update", "deletion"]
+            .iter()
+            .all(|kind| ruleset.rules.iter().any(|r| r.kind == *kind))
 }
 
 #[cfg(test)]
@@ -73,9 +82,18 @@ mod tests {
         assert!(!closes(&ruleset(good.clone()), "tag"));
         for (pointer, value) in [
             ("/enforcement", serde_json::json!("evaluate")),
-            ("/conditions/ref_name/include", serde_json::json!(["~DEFAULT_BRANCH"])),
-            ("/conditions/ref_name/exclude", serde_json::json!(["refs/heads/x"])),
-            ("/rules", serde_json::json!([{"type": "creation"}, {"type": "deletion"}])),
+            (
+                "/conditions/ref_name/include",
+                serde_json::json!(["~DEFAULT_BRANCH"]),
+            ),
+            (
+                "/conditions/ref_name/exclude",
+                serde_json::json!(["refs/heads/x"]),
+            ),
+            (
+                "/rules",
+                serde_json::json!([{"type": "creation"}, {"type": "deletion"}]),
+            ),
         ] {
             let mut bent = good.clone();
             if let Some(at) = bent.pointer_mut(pointer) {

@@ -29,14 +29,25 @@ pub struct Verified {
 
 /// Checks that `sha` is what `event` says: the head of the default branch, or of an open pull
 /// request of the same repository. `Err(Refused)` says which of it is not so.
-pub async fn verify(manager: &Manager, customer: &Customer, event: Event, sha: &Sha) -> Result<Verified, DeliveryError> {
+pub async fn verify(
+    manager: &Manager,
+    customer: &Customer,
+    event: Event,
+    sha: &Sha,
+) -> Result<Verified, DeliveryError> {
     let (Some(slug), Some(id)) = (&customer.repository, customer.repository_id) else {
         return Err(Refusal::new("registry", format!("customer `{}` has no `repository` and `repository_id` in customers/{}/metadata.yaml", customer.id, customer.id)).into());
     };
     if customer.status == Status::Suspended {
-        return Err(Refusal::new("suspended", "this customer is suspended; ask your provider").into());
+        return Err(
+            Refusal::new("suspended", "this customer is suspended; ask your provider").into(),
+        );
     }
-    let repository = manager.source.repository(slug).await.map_err(|e| readable(e, slug))?;
+    let repository = manager
+        .source
+        .repository(slug)
+        .await
+        .map_err(|e| readable(e, slug))?;
     if repository.id != id {
         return Err(Refusal::new(
             "repository-changed",
@@ -44,11 +55,15 @@ pub async fn verify(manager: &Manager, customer: &Customer, event: Event, sha: &
         )
         .into());
     }
-    let slug = RepoSlug::new(&repository.full_name).map_err(|e| Refusal::new("repository-changed", e.to_string()))?;
+    let slug = RepoSlug::new(&repository.full_name)
+        .map_err(|e| Refusal::new("repository-changed", e.to_string()))?;
     let mut people = Vec::new();
     match event {
         Event::Push => {
-            let head = manager.source.head(&slug, &repository.default_branch).await?;
+            let head = manager
+                .source
+                .head(&slug, &repository.default_branch)
+                .await?;
             if head != *sha {
                 return Err(Refusal::new("superseded", format!("commit {} is not the head of `{}` (that is {}); the newer commit has its own request", sha.short(), shown(&repository.default_branch), head.short())).into());
             }
@@ -59,17 +74,36 @@ pub async fn verify(manager: &Manager, customer: &Customer, event: Event, sha: &
         }
         Event::PullRequest(number) => {
             let pull = match manager.source.pull(&slug, number).await {
-                Err(e) if e.is_not_found() => return Err(Refusal::new("pull-request", format!("there is no pull request #{number} in `{slug}`")).into()),
+                Err(e) if e.is_not_found() => {
+                    return Err(Refusal::new(
+                        "pull-request",
+                        format!("there is no pull request #{number} in `{slug}`"),
+                    )
+                    .into());
+                }
                 other => other?,
             };
             if pull.head.repo.as_ref().map(|r| r.id) != Some(id) {
                 return Err(Refusal::new("fork", "pull requests from forks are not planned; push the branch to the repository itself").into());
             }
-            if pull.base.repo.as_ref().map(|r| r.id) != Some(id) || pull.base.branch != repository.default_branch {
-                return Err(Refusal::new("pull-request", format!("pull request #{number} does not go into `{}`", shown(&repository.default_branch))).into());
+            if pull.base.repo.as_ref().map(|r| r.id) != Some(id)
+                || pull.base.branch != repository.default_branch
+            {
+                return Err(Refusal::new(
+                    "pull-request",
+                    format!(
+                        "pull request #{number} does not go into `{}`",
+                        shown(&repository.default_branch)
+                    ),
+                )
+                .into());
             }
             if pull.state != "open" {
-                return Err(Refusal::new("pull-request", format!("pull request #{number} is not open")).into());
+                return Err(Refusal::new(
+                    "pull-request",
+                    format!("pull request #{number} is not open"),
+                )
+                .into());
             }
             if pull.head.sha != sha.as_str() {
                 return Err(Refusal::new("superseded", format!("commit {} is not the head of pull request #{number}; the newer commit has its own request", sha.short())).into());
@@ -84,7 +118,11 @@ pub async fn verify(manager: &Manager, customer: &Customer, event: Event, sha: &
     people.sort_by_key(|u| u.id);
     people.dedup_by_key(|u| u.id);
     Ok(Verified {
-        name: RequestName { customer: customer.id.clone(), event, sha: sha.clone() },
+        name: RequestName {
+            customer: customer.id.clone(),
+            event,
+            sha: sha.clone(),
+        },
         repository: slug,
         repository_id: id,
         authors: people,
@@ -100,20 +138,51 @@ fn readable(error: GithubError, slug: &RepoSlug) -> DeliveryError {
 }
 
 /// The customer's files at a commit, one for each distinct path of the subscriptions.
-pub async fn contract(manager: &Manager, customer: &Customer, slug: &RepoSlug, sha: &Sha) -> Result<Vec<ContractFile>, DeliveryError> {
-    let mut paths: Vec<&str> = customer.subscriptions.iter().filter(|s| s.enabled).map(|s| s.variables.as_str()).collect();
+pub async fn contract(
+    manager: &Manager,
+    customer: &Customer,
+    slug: &RepoSlug,
+    sha: &Sha,
+) -> Result<Vec<ContractFile>, DeliveryError> {
+    let mut paths: Vec<&str> = customer
+        .subscriptions
+        .iter()
+        .filter(|s| s.enabled)
+        .map(|s| s.variables.as_str())
+        .collect();
     paths.sort_unstable();
     paths.dedup();
     let mut files = Vec::new();
     let mut findings = Vec::new();
-    let mut refuse = |path: &str, message: String| findings.push(Finding::error(Place::file(path), "contract-file", message));
+    let mut refuse = |path: &str, message: String| {
+        findings.push(Finding::error(Place::file(path), "contract-file", message))
+    };
     for path in paths {
         match manager.source.file_at(slug, sha, path).await? {
-            FileAt::Regular { bytes, .. } => files.push(ContractFile { path: path.to_owned(), bytes }),
+            FileAt::Regular { bytes, .. } => files.push(ContractFile {
+                path: path.to_owned(),
+                bytes,
+            }),
             FileAt::Absent => refuse(path, "the file does not exist; add it".to_owned()),
-            FileAt::TooLarge(size) => refuse(path, format!("the file has {size} bytes, the limit is {}; split it or remove what is not needed", crate::estate::yaml::MAX_BYTES)),
-            FileAt::NotRegular(mode) => refuse(path, format!("the file must be a regular file (git mode 100644), this is mode {}; replace links and executables by the file itself", shown(&mode))),
+            FileAt::TooLarge(size) => refuse(
+                path,
+                format!(
+                    "the file has {size} bytes, the limit is {}; split it or remove what is not needed",
+                    crate::estate::yaml::MAX_BYTES
+                ),
+            ),
+            FileAt::NotRegular(mode) => refuse(
+                path,
+                format!(
+                    "the file must be a regular file (git mode 100644), this is mode {}; replace links and executables by the file itself",
+                    shown(&mode)
+                ),
+            ),
         }
     }
-    if findings.is_empty() { Ok(files) } else { Err(Findings(findings).into()) }
+    if findings.is_empty() {
+        Ok(files)
+    } else {
+        Err(Findings(findings).into())
+    }
 }

@@ -42,7 +42,12 @@ pub struct Target<'a> {
 }
 
 /// The files of a stack: path and content.
-pub fn render(stack: &StackId, values: &Value, version: Option<&str>, target: &Target<'_>) -> [(String, String); 2] {
+pub fn render(
+    stack: &StackId,
+    values: &Value,
+    version: Option<&str>,
+    target: &Target<'_>,
+) -> [(String, String); 2] {
     let folder = format!("stacks/{stack}");
     let application = json!({
         "apiVersion": "argoproj.io/v1alpha1",
@@ -70,7 +75,10 @@ pub fn render(stack: &StackId, values: &Value, version: Option<&str>, target: &T
             },
         },
     });
-    [(format!("{folder}/application.yaml"), yaml(&application)), (format!("{folder}/values.yaml"), yaml(values))]
+    [
+        (format!("{folder}/application.yaml"), yaml(&application)),
+        (format!("{folder}/values.yaml"), yaml(values)),
+    ]
 }
 
 /// Kubernetes names end at 63 characters; a longer one keeps its start and gets a digest.
@@ -93,26 +101,47 @@ pub fn compare(path: &str, before: Option<&str>, after: &str) -> Option<Change> 
     let mut attributes = Vec::new();
     for (number, line) in old.iter().enumerate() {
         if !new.contains(line) {
-            attributes.push(Attribute { path: format!("line {}", number + 1), before: Some(hidden(line)), after: None });
+            attributes.push(Attribute {
+                path: format!("line {}", number + 1),
+                before: Some(hidden(line)),
+                after: None,
+            });
         }
     }
     for (number, line) in new.iter().enumerate() {
         if !old.contains(line) {
-            attributes.push(Attribute { path: format!("line {}", number + 1), before: None, after: Some(hidden(line)) });
+            attributes.push(Attribute {
+                path: format!("line {}", number + 1),
+                before: None,
+                after: Some(hidden(line)),
+            });
         }
     }
-    let action = if before.is_some() { Action::Update } else { Action::Create };
-    Some(Change { address: path.to_owned(), action, attributes })
+    let action = if before.is_some() {
+        Action::Update
+    } else {
+        Action::Create
+    };
+    Some(Change {
+        address: path.to_owned(),
+        action,
+        attributes,
+    })
 }
 
 fn hidden(line: &str) -> String {
     match line.split_once(": ") {
-        Some((key, _)) if super::plan_json::secret_name(key.trim()) => format!("{key}: (sensitive value)"),
+        Some((key, _)) if super::plan_json::secret_name(key.trim()) => {
+            format!("{key}: (sensitive value)")
+        }
         _ => line.to_owned(),
     }
 }
 
 /// All changes as the common model.
 pub fn changes(list: Vec<Change>) -> Changes {
-    Changes { changes: list, outputs_change: false }
+    Changes {
+        changes: list,
+        outputs_change: false,
+    }
 }

@@ -87,13 +87,19 @@ impl Changes {
     }
     /// `1 to create, 2 to destroy`, or `no changes`.
     pub fn summary(&self) -> String {
-        let words: Vec<String> = [Action::Delete, Action::Replace, Action::Update, Action::Create, Action::Forget]
-            .into_iter()
-            .filter_map(|a| match self.count(a) {
-                0 => None,
-                n => Some(format!("{n} to {}", a.word())),
-            })
-            .collect();
+        let words: Vec<String> = [
+            Action::Delete,
+            Action::Replace,
+            Action::Update,
+            Action::Create,
+            Action::Forget,
+        ]
+        .into_iter()
+        .filter_map(|a| match self.count(a) {
+            0 => None,
+            n => Some(format!("{n} to {}", a.word())),
+        })
+        .collect();
         match (words.is_empty(), self.outputs_change) {
             (false, _) => words.join(", "),
             (true, true) => "outputs change".to_owned(),

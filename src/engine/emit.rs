@@ -77,9 +77,17 @@ fn inline(value: &Value) -> String {
 fn text(s: &str) -> String {
     let bare = s.starts_with(|c: char| c.is_ascii_alphabetic())
         && s.len() > 1
-        && s.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/'))
-        && !matches!(s.to_ascii_lowercase().as_str(), "true" | "false" | "null" | "yes" | "no" | "on" | "off");
-    if bare { s.to_owned() } else { Value::String(s.to_owned()).to_string() }
+        && s.bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/'))
+        && !matches!(
+            s.to_ascii_lowercase().as_str(),
+            "true" | "false" | "null" | "yes" | "no" | "on" | "off"
+        );
+    if bare {
+        s.to_owned()
+    } else {
+        Value::String(s.to_owned()).to_string()
+    }
 }
 
 #[cfg(test)]
@@ -101,7 +109,8 @@ mod tests {
         leaf.prop_recursive(4, 40, 5, |inner| {
             prop_oneof![
                 proptest::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
-                proptest::collection::btree_map("[ -~]{1,6}", inner, 0..4).prop_map(|m| Value::Object(m.into_iter().collect())),
+                proptest::collection::btree_map("[ -~]{1,6}", inner, 0..4)
+                    .prop_map(|m| Value::Object(m.into_iter().collect())),
             ]
         })
     }

@@ -31,7 +31,10 @@ fn is_foreign(name: &str) -> bool {
     name.split('/').any(|p| p == ".terraform")
         || file.ends_with(".auto.tfvars")
         || file.ends_with(".auto.tfvars.json")
-        || matches!(file, "terraform.tfvars" | "terraform.tfvars.json" | "backend_override.tf.json")
+        || matches!(
+            file,
+            "terraform.tfvars" | "terraform.tfvars.json" | "backend_override.tf.json"
+        )
         || file.ends_with(".tfstate")
         || file.ends_with(".tfplan")
 }
@@ -66,14 +69,27 @@ impl Module {
             }
         }
         if files.is_empty() {
-            findings.push(Finding::error(Place::file(folder), "module", "the product has engine `terraform` but no module here; add `*.tf` files"));
+            findings.push(Finding::error(
+                Place::file(folder),
+                "module",
+                "the product has engine `terraform` but no module here; add `*.tf` files",
+            ));
         }
-        if findings.is_empty() { Ok(Self { files, variables }) } else { Err(Findings(findings)) }
+        if findings.is_empty() {
+            Ok(Self { files, variables })
+        } else {
+            Err(Findings(findings))
+        }
     }
 
     /// A digest over every file of the module but the lock file.
     pub fn digest(&self) -> crate::digest::Digest {
-        crate::digest::Digest::of_parts(self.files.iter().filter(|(n, _)| n.as_str() != LOCK).map(|(n, b)| (n.as_str(), b.as_slice())))
+        crate::digest::Digest::of_parts(
+            self.files
+                .iter()
+                .filter(|(n, _)| n.as_str() != LOCK)
+                .map(|(n, b)| (n.as_str(), b.as_slice())),
+        )
     }
 }
 
@@ -81,27 +97,62 @@ fn hcl(path: &str, bytes: &[u8], variables: &mut BTreeMap<String, Variable>) -> 
     let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
     let body: Body = text.parse().map_err(|e: hcl_edit::parser::Error| {
         let at = e.location();
-        format!("not valid HCL in line {}, column {}", at.line(), at.column())
+        format!(
+            "not valid HCL in line {}, column {}",
+            at.line(),
+            at.column()
+        )
     })?;
     for structure in &body {
-        let Structure::Block(block) = structure else { continue };
-        let [label] = block.labels.as_slice() else { continue };
+        let Structure::Block(block) = structure else {
+            continue;
+        };
+        let [label] = block.labels.as_slice() else {
+            continue;
+        };
         if block.ident.as_str() != "variable" {
             continue;
         }
-        let sensitive = block.body.get_attribute("sensitive").is_some_and(|a| a.value.as_bool() == Some(true));
+        let sensitive = block
+            .body
+            .get_attribute("sensitive")
+            .is_some_and(|a| a.value.as_bool() == Some(true));
         let required = !block.body.has_attribute("default");
-        variables.insert(label.as_str().to_owned(), Variable { required, sensitive, path: path.to_owned() });
+        variables.insert(
+            label.as_str().to_owned(),
+            Variable {
+                required,
+                sensitive,
+                path: path.to_owned(),
+            },
+        );
     }
     Ok(())
 }
 
-fn json(path: &str, bytes: &[u8], variables: &mut BTreeMap<String, Variable>) -> Result<(), String> {
-    let value: serde_json::Value = serde_json::from_slice(bytes).map_err(|e| format!("not valid JSON in line {}", e.line()))?;
-    for (name, block) in value.get("variable").and_then(|v| v.as_object()).into_iter().flatten() {
+fn json(
+    path: &str,
+    bytes: &[u8],
+    variables: &mut BTreeMap<String, Variable>,
+) -> Result<(), String> {
+    let value: serde_json::Value = serde_json::from_slice(bytes)
+        .map_err(|e| format!("not valid JSON in line {}", e.line()))?;
+    for (name, block) in value
+        .get("variable")
+        .and_then(|v| v.as_object())
+        .into_iter()
+        .flatten()
+    {
         let required = block.get("default").is_none();
         let sensitive = block.get("sensitive") == Some(&serde_json::Value::Bool(true));
-        variables.insert(name.clone(), Variable { required, sensitive, path: path.to_owned() });
+        variables.insert(
+            name.clone(),
+            Variable {
+                required,
+                sensitive,
+                path: path.to_owned(),
+            },
+        );
     }
     Ok(())
 }

@@ -18,7 +18,9 @@ pub enum PlanJsonError {
     #[error("the plan's JSON cannot be read")]
     Json(#[from] serde_json::Error),
     /// A format this version does not know: what it hides could not be shown.
-    #[error("the plan has format version `{0}`, this tenantry reads 1.x; use a supported Terraform or OpenTofu")]
+    #[error(
+        "the plan has format version `{0}`, this tenantry reads 1.x; use a supported Terraform or OpenTofu"
+    )]
     Version(String),
     /// The plan says itself that it is not to be applied.
     #[error("the plan is marked as errored; see the output of the plan")]
@@ -28,7 +30,10 @@ pub enum PlanJsonError {
 /// Reads a plan. `secret_keys` are further names whose values are hidden.
 pub fn read(bytes: &[u8]) -> Result<Changes, PlanJsonError> {
     let plan: Value = serde_json::from_slice(bytes)?;
-    let version = plan.get("format_version").and_then(Value::as_str).unwrap_or("none");
+    let version = plan
+        .get("format_version")
+        .and_then(Value::as_str)
+        .unwrap_or("none");
     if !version.starts_with("1.") {
         return Err(PlanJsonError::Version(crate::estate::ids::shown(version)));
     }
@@ -36,9 +41,16 @@ pub fn read(bytes: &[u8]) -> Result<Changes, PlanJsonError> {
         return Err(PlanJsonError::Errored);
     }
     let mut out = Changes::default();
-    for resource in plan.get("resource_changes").and_then(Value::as_array).into_iter().flatten() {
+    for resource in plan
+        .get("resource_changes")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let change = &resource["change"];
-        let Some(action) = action(&change["actions"]) else { continue };
+        let Some(action) = action(&change["actions"]) else {
+            continue;
+        };
         let mut attributes = Vec::new();
         let sides = Sides {
             before: &change["before"],
@@ -48,19 +60,39 @@ pub fn read(bytes: &[u8]) -> Result<Changes, PlanJsonError> {
             unknown: &change["after_unknown"],
         };
         sides.compare(&mut String::new(), &mut attributes);
-        let address = resource.get("address").and_then(Value::as_str).unwrap_or("?").to_owned();
-        out.changes.push(Change { address, action, attributes });
+        let address = resource
+            .get("address")
+            .and_then(Value::as_str)
+            .unwrap_or("?")
+            .to_owned();
+        out.changes.push(Change {
+            address,
+            action,
+            attributes,
+        });
     }
-    out.changes.sort_by(|a, b| a.action.cmp(&b.action).then_with(|| a.address.cmp(&b.address)));
+    out.changes.sort_by(|a, b| {
+        a.action
+            .cmp(&b.action)
+            .then_with(|| a.address.cmp(&b.address))
+    });
     out.outputs_change = plan
         .get("output_changes")
         .and_then(Value::as_object)
-        .is_some_and(|o| o.values().any(|c| c["actions"] != serde_json::json!(["no-op"])));
+        .is_some_and(|o| {
+            o.values()
+                .any(|c| c["actions"] != serde_json::json!(["no-op"]))
+        });
     Ok(out)
 }
 
 fn action(actions: &Value) -> Option<Action> {
-    let names: Vec<&str> = actions.as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+    let names: Vec<&str> = actions
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_str)
+        .collect();
     match names[..] {
         ["create"] => Some(Action::Create),
         ["update"] => Some(Action::Update),
@@ -84,9 +116,13 @@ struct Sides<'a> {
 
 impl<'a> Sides<'a> {
     fn compare(self, path: &mut String, out: &mut Vec<Attribute>) {
-        let marked = self.before_marks == &Value::Bool(true) || self.after_marks == &Value::Bool(true);
+        let marked =
+            self.before_marks == &Value::Bool(true) || self.after_marks == &Value::Bool(true);
         let unknown = self.unknown == &Value::Bool(true);
-        if !marked && !unknown && let Some(keys) = self.keys() {
+        if !marked
+            && !unknown
+            && let Some(keys) = self.keys()
+        {
             for key in keys {
                 let length = path.len();
                 if !path.is_empty() {
@@ -106,19 +142,35 @@ impl<'a> Sides<'a> {
             Value::Null => None,
             _ if hidden => Some(SENSITIVE.to_owned()),
             // What is compared as a whole may hold marks further down.
-            value => Some(shorten(&without(value, self.before_marks, self.after_marks).to_string())),
+            value => Some(shorten(
+                &without(value, self.before_marks, self.after_marks).to_string(),
+            )),
         };
-        let after = if unknown { Some(if hidden { SENSITIVE } else { UNKNOWN }.to_owned()) } else { show(self.after) };
-        out.push(Attribute { path: path.clone(), before: show(self.before), after });
+        let after = if unknown {
+            Some(if hidden { SENSITIVE } else { UNKNOWN }.to_owned())
+        } else {
+            show(self.after)
+        };
+        out.push(Attribute {
+            path: path.clone(),
+            before: show(self.before),
+            after,
+        });
     }
 
     /// The keys of both sides when they can be compared part by part.
     fn keys(self) -> Option<Vec<String>> {
         let mut keys: Vec<String> = match (self.before, self.after) {
             (Value::Object(b), Value::Object(a)) => b.keys().chain(a.keys()).cloned().collect(),
-            (Value::Object(o), Value::Null) | (Value::Null, Value::Object(o)) => o.keys().cloned().collect(),
-            (Value::Array(b), Value::Array(a)) => (0..b.len().max(a.len())).map(|i| i.to_string()).collect(),
-            (Value::Array(l), Value::Null) | (Value::Null, Value::Array(l)) => (0..l.len()).map(|i| i.to_string()).collect(),
+            (Value::Object(o), Value::Null) | (Value::Null, Value::Object(o)) => {
+                o.keys().cloned().collect()
+            }
+            (Value::Array(b), Value::Array(a)) => {
+                (0..b.len().max(a.len())).map(|i| i.to_string()).collect()
+            }
+            (Value::Array(l), Value::Null) | (Value::Null, Value::Array(l)) => {
+                (0..l.len()).map(|i| i.to_string()).collect()
+            }
             _ => return None,
         };
         if let Value::Object(unknown) = self.unknown {
@@ -128,7 +180,11 @@ impl<'a> Sides<'a> {
             keys.sort();
             keys.dedup();
         }
-        if keys.is_empty() && self.before != self.after { None } else { Some(keys) }
+        if keys.is_empty() && self.before != self.after {
+            None
+        } else {
+            Some(keys)
+        }
     }
 
     fn step(self, key: &str) -> Sides<'a> {
@@ -146,7 +202,11 @@ fn part<'a>(value: &'a Value, key: &str) -> &'a Value {
     static NULL: Value = Value::Null;
     match value {
         Value::Object(map) => map.get(key).unwrap_or(&NULL),
-        Value::Array(items) => key.parse::<usize>().ok().and_then(|i| items.get(i)).unwrap_or(&NULL),
+        Value::Array(items) => key
+            .parse::<usize>()
+            .ok()
+            .and_then(|i| items.get(i))
+            .unwrap_or(&NULL),
         // A mark on a whole collection holds for its parts.
         Value::Bool(true) => value,
         _ => &NULL,
@@ -162,13 +222,21 @@ fn without(value: &Value, before: &Value, after: &Value) -> Value {
         Value::Object(map) => Value::Object(
             map.iter()
                 .map(|(k, v)| {
-                    let v = if secret_name(k) { Value::String(SENSITIVE.to_owned()) } else { without(v, part(before, k), part(after, k)) };
+                    let v = if secret_name(k) {
+                        Value::String(SENSITIVE.to_owned())
+                    } else {
+                        without(v, part(before, k), part(after, k))
+                    };
                     (k.clone(), v)
                 })
                 .collect(),
         ),
         Value::Array(items) => Value::Array(
-            items.iter().enumerate().map(|(i, v)| without(v, part(before, &i.to_string()), part(after, &i.to_string()))).collect(),
+            items
+                .iter()
+                .enumerate()
+                .map(|(i, v)| without(v, part(before, &i.to_string()), part(after, &i.to_string())))
+                .collect(),
         ),
         plain => plain.clone(),
     }
@@ -176,9 +244,25 @@ fn without(value: &Value, before: &Value, after: &Value) -> Value {
 
 /// Whether the last part of a path names a secret, marks or no marks.
 pub fn secret_name(path: &str) -> bool {
-    let last = path.rsplit('.').find(|p| p.parse::<usize>().is_err()).unwrap_or(path).to_ascii_lowercase();
+    let last = path
+        .rsplit('.')
+        .find(|p| p.parse::<usize>().is_err())
+        .unwrap_or(path)
+        .to_ascii_lowercase();
     let last = last.replace(['-', '_'], "");
-    ["password", "passwd", "secret", "token", "apikey", "privatekey", "accesskey", "credential", "connectionstring"].iter().any(|word| last.contains(word))
+    [
+        "password",
+        "passwd",
+        "secret",
+        "token",
+        "apikey",
+        "privatekey",
+        "accesskey",
+        "credential",
+        "connectionstring",
+    ]
+    .iter()
+    .any(|word| last.contains(word))
 }
 
 fn shorten(text: &str) -> String {
@@ -224,7 +308,9 @@ mod tests {
         let mut resources: Vec<Value> = (0..5_000).map(|i| json!({"address": format!("a.n{i}"), "change": {"actions": ["update"], "before": {"v": 1}, "after": {"v": 2}}})).collect();
         resources.push(json!({"address": "z.last", "change": {"actions": ["delete"], "before": {"v": 1}, "after": null}}));
         let plan = json!({"format_version": "1.2", "resource_changes": resources});
-        let Ok(changes) = read(plan.to_string().as_bytes()) else { panic!() };
+        let Ok(changes) = read(plan.to_string().as_bytes()) else {
+            panic!()
+        };
         assert_eq!(changes.changes[0].address, "z.last");
         assert_eq!(changes.summary(), "1 to destroy, 5000 to change");
     }

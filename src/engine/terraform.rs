@@ -15,7 +15,9 @@ use tokio::process::Command;
 #[derive(Debug, thiserror::Error)]
 pub enum TerraformError {
     /// No tool.
-    #[error("neither `tofu` nor `terraform` is on the PATH; install one, or set `engines.terraform.binary` in tenantry.yml")]
+    #[error(
+        "neither `tofu` nor `terraform` is on the PATH; install one, or set `engines.terraform.binary` in tenantry.yml"
+    )]
     NoBinary,
     /// The configured tool does not start.
     #[error("`{binary}` cannot be started; check `engines.terraform.binary` in tenantry.yml")]
@@ -43,7 +45,9 @@ pub enum TerraformError {
         minutes: u64,
     },
     /// A variable that no layer gives.
-    #[error("`{name}` is required by {path} but no layer gives it; add it to `infra/variables.yml`")]
+    #[error(
+        "`{name}` is required by {path} but no layer gives it; add it to `infra/variables.yml`"
+    )]
     MissingVariable {
         /// The variable.
         name: String,
@@ -51,7 +55,9 @@ pub enum TerraformError {
         path: String,
     },
     /// Without a place for state nothing may be planned.
-    #[error("no place for Terraform state is set; add `state:` with `backend: s3` and `bucket:` to tenantry.yml")]
+    #[error(
+        "no place for Terraform state is set; add `state:` with `backend: s3` and `bucket:` to tenantry.yml"
+    )]
     NoState,
     /// The working folder.
     #[error("the working folder `{path}` cannot be used")]
@@ -84,7 +90,11 @@ pub fn find(wanted: Option<&str>, path: &str) -> Result<PathBuf, TerraformError>
     };
     names
         .iter()
-        .flat_map(|name| path.split(':').filter(|p| p.starts_with('/')).map(move |p| Path::new(p).join(name)))
+        .flat_map(|name| {
+            path.split(':')
+                .filter(|p| p.starts_with('/'))
+                .map(move |p| Path::new(p).join(name))
+        })
         .find(|candidate| candidate.is_file())
         .ok_or(TerraformError::NoBinary)
 }
@@ -95,22 +105,36 @@ pub fn state_key(stack: &StackId) -> String {
 }
 
 /// The backend block: from the registry alone, never from a customer's file.
-pub fn backend(state: Option<&StateBackend>, customer_bucket: Option<&str>, stack: &StackId) -> Result<Value, TerraformError> {
+pub fn backend(
+    state: Option<&StateBackend>,
+    customer_bucket: Option<&str>,
+    stack: &StackId,
+) -> Result<Value, TerraformError> {
     let key = state_key(stack);
     Ok(match state.ok_or(TerraformError::NoState)? {
-        StateBackend::S3 { bucket, region, path_style } => {
+        StateBackend::S3 {
+            bucket,
+            region,
+            path_style,
+        } => {
             let mut s3 = json!({"bucket": customer_bucket.unwrap_or(bucket), "key": key, "region": region, "encrypt": true, "use_lockfile": true});
             if *path_style {
                 s3["use_path_style"] = json!(true);
             }
             json!({"terraform": {"backend": {"s3": s3}}})
         }
-        StateBackend::Local { path } => json!({"terraform": {"backend": {"local": {"path": format!("{path}/{key}")}}}}),
+        StateBackend::Local { path } => {
+            json!({"terraform": {"backend": {"local": {"path": format!("{path}/{key}")}}}})
+        }
     })
 }
 
 /// Only what the module declares, plus tenantry's own three names where it declares them.
-pub fn variables(module: &Module, stack: &StackId, values: &Value) -> Result<Value, TerraformError> {
+pub fn variables(
+    module: &Module,
+    stack: &StackId,
+    values: &Value,
+) -> Result<Value, TerraformError> {
     let own = |customer: &CustomerId| {
         [
             ("tenantry_customer", customer.to_string()),
@@ -120,11 +144,17 @@ pub fn variables(module: &Module, stack: &StackId, values: &Value) -> Result<Val
     };
     let mut out = Map::new();
     for (name, variable) in &module.variables {
-        let given = own(&stack.customer).into_iter().find(|(n, _)| n == name).map(|(_, v)| Value::String(v));
+        let given = own(&stack.customer)
+            .into_iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, v)| Value::String(v));
         match given.or_else(|| values.get(name).cloned()) {
             // Helm's null deletes a value; for a variable that means its default.
             Some(Value::Null) | None if variable.required => {
-                return Err(TerraformError::MissingVariable { name: name.clone(), path: variable.path.clone() });
+                return Err(TerraformError::MissingVariable {
+                    name: name.clone(),
+                    path: variable.path.clone(),
+                });
             }
             Some(Value::Null) | None => {}
             Some(value) => {
@@ -156,7 +186,13 @@ const PLAN: &str = "tenantry.tfplan";
 
 impl Workspace {
     /// Writes module, backend, variables and lock file into `folder`, which must be empty or absent.
-    pub fn write(folder: &Path, module: &Module, backend: &Value, variables: Option<&Value>, lock: Option<&[u8]>) -> Result<Self, TerraformError> {
+    pub fn write(
+        folder: &Path,
+        module: &Module,
+        backend: &Value,
+        variables: Option<&Value>,
+        lock: Option<&[u8]>,
+    ) -> Result<Self, TerraformError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| TerraformError::Folder { path, source }
@@ -179,29 +215,60 @@ impl Workspace {
         if let Some(lock) = lock.filter(|l| !l.is_empty()) {
             put(LOCK, lock)?;
         }
-        Ok(Self { folder: folder.to_owned() })
+        Ok(Self {
+            folder: folder.to_owned(),
+        })
     }
 
     /// `init`, `plan -out`, `show -json`.
     pub async fn plan(&self, tool: &Tool) -> Result<Planned, TerraformError> {
         self.init(tool).await?;
-        self.run(tool, &["plan", "-input=false", "-no-color", "-lock-timeout=120s", &format!("-out={PLAN}")]).await?;
-        let json = self.run(tool, &["show", "-json", "-no-color", PLAN]).await?;
+        self.run(
+            tool,
+            &[
+                "plan",
+                "-input=false",
+                "-no-color",
+                "-lock-timeout=120s",
+                &format!("-out={PLAN}"),
+            ],
+        )
+        .await?;
+        let json = self
+            .run(tool, &["show", "-json", "-no-color", PLAN])
+            .await?;
         let read = |name: &str| {
             let path = self.folder.join(name);
             match std::fs::read(&path) {
-                Err(e) if e.kind() == std::io::ErrorKind::NotFound && name == LOCK => Ok(Vec::new()),
+                Err(e) if e.kind() == std::io::ErrorKind::NotFound && name == LOCK => {
+                    Ok(Vec::new())
+                }
                 read => read.map_err(|source| TerraformError::Folder { path, source }),
             }
         };
-        Ok(Planned { plan: read(PLAN)?, json, lock: read(LOCK)? })
+        Ok(Planned {
+            plan: read(PLAN)?,
+            json,
+            lock: read(LOCK)?,
+        })
     }
 
     /// `apply` of exactly the saved plan. The folder must have been initialised.
     pub async fn apply(&self, tool: &Tool, plan: &[u8]) -> Result<(), TerraformError> {
         let path = self.folder.join(PLAN);
         std::fs::write(&path, plan).map_err(|source| TerraformError::Folder { path, source })?;
-        self.run(tool, &["apply", "-input=false", "-no-color", "-lock-timeout=120s", PLAN]).await.map(|_| ())
+        self.run(
+            tool,
+            &[
+                "apply",
+                "-input=false",
+                "-no-color",
+                "-lock-timeout=120s",
+                PLAN,
+            ],
+        )
+        .await
+        .map(|_| ())
     }
 
     /// `lineage` and `serial` of the state as it is now; `None` when there is none yet.
@@ -209,7 +276,12 @@ impl Workspace {
         let out = self.run(tool, &["state", "pull"]).await?;
         let state: Value = serde_json::from_slice(&out).unwrap_or(Value::Null);
         let lineage = state.get("lineage").and_then(Value::as_str);
-        Ok(lineage.map(|l| (l.to_owned(), state.get("serial").and_then(Value::as_u64).unwrap_or(0))))
+        Ok(lineage.map(|l| {
+            (
+                l.to_owned(),
+                state.get("serial").and_then(Value::as_u64).unwrap_or(0),
+            )
+        }))
     }
 
     /// `init`, with the lock file read-only where there is one.
@@ -222,7 +294,10 @@ impl Workspace {
     }
 
     async fn run(&self, tool: &Tool, args: &[&str]) -> Result<Vec<u8>, TerraformError> {
-        let name = tool.binary.file_name().map_or_else(|| "terraform".into(), |n| n.to_string_lossy().into_owned());
+        let name = tool
+            .binary
+            .file_name()
+            .map_or_else(|| "terraform".into(), |n| n.to_string_lossy().into_owned());
         let step = format!("{name} {}", args.first().copied().unwrap_or_default());
         tracing::info!(step = %step, "running");
         let child = Command::new(&tool.binary)
@@ -238,15 +313,29 @@ impl Workspace {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|source| TerraformError::Start { binary: tool.binary.display().to_string(), source })?;
+            .map_err(|source| TerraformError::Start {
+                binary: tool.binary.display().to_string(),
+                source,
+            })?;
         let out = match tokio::time::timeout(tool.limit, child.wait_with_output()).await {
-            Ok(out) => out.map_err(|source| TerraformError::Start { binary: tool.binary.display().to_string(), source })?,
-            Err(_) => return Err(TerraformError::TimedOut { step, minutes: tool.limit.as_secs() / 60 }),
+            Ok(out) => out.map_err(|source| TerraformError::Start {
+                binary: tool.binary.display().to_string(),
+                source,
+            })?,
+            Err(_) => {
+                return Err(TerraformError::TimedOut {
+                    step,
+                    minutes: tool.limit.as_secs() / 60,
+                });
+            }
         };
         if out.status.success() {
             return Ok(out.stdout);
         }
-        Err(TerraformError::Failed { step, message: last_part(&out.stderr) })
+        Err(TerraformError::Failed {
+            step,
+            message: last_part(&out.stderr),
+        })
     }
 }
 

@@ -49,7 +49,9 @@ fn finding(origin: &Origin, message: String) -> Finding {
 
 fn one(engine: &Environment<'_>, context: &Value, text: &str) -> Result<Value, String> {
     if text.len() > MAX_TEXT {
-        return Err(format!("a text with an expression may have {MAX_TEXT} bytes at most"));
+        return Err(format!(
+            "a text with an expression may have {MAX_TEXT} bytes at most"
+        ));
     }
     if text.contains("{%") || text.contains("{#") {
         return Err("statements (`{% … %}`) and comments (`{# … #}`) are not allowed here; use `{{ name }}` only".to_owned());
@@ -77,7 +79,10 @@ fn one(engine: &Environment<'_>, context: &Value, text: &str) -> Result<Value, S
         match part {
             Value::String(s) => out.push_str(&s),
             Value::Array(_) | Value::Object(_) | Value::Null => {
-                return Err("a list, a map or null cannot stand inside a text; use the expression alone".to_owned());
+                return Err(
+                    "a list, a map or null cannot stand inside a text; use the expression alone"
+                        .to_owned(),
+                );
             }
             scalar => out.push_str(&scalar.to_string()),
         }
@@ -91,27 +96,53 @@ fn one(engine: &Environment<'_>, context: &Value, text: &str) -> Result<Value, S
 fn evaluate(engine: &Environment<'_>, context: &Value, source: &str) -> Result<Value, String> {
     // Names, dots, texts and numbers are all that a value needs; `*`, `%` and calls are how
     // a small text becomes a large one.
-    if let Some(bad) = source.chars().find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | ' ' | '"' | '\'' | '[' | ']' | '-' | '~' | '=' | '!' | '<' | '>'))) {
-        return Err(format!("`{}` is not allowed in an expression; use {NAMES}", bad.escape_default()));
+    if let Some(bad) = source.chars().find(|c| {
+        !(c.is_ascii_alphanumeric()
+            || matches!(
+                c,
+                '_' | '.' | ' ' | '"' | '\'' | '[' | ']' | '-' | '~' | '=' | '!' | '<' | '>'
+            ))
+    }) {
+        return Err(format!(
+            "`{}` is not allowed in an expression; use {NAMES}",
+            bad.escape_default()
+        ));
     }
-    let expression = engine.compile_expression(source).map_err(|e| format!("not an expression ({}); use {NAMES}", super::ids::shown(&e.kind().to_string())))?;
-    let value = expression.eval(minijinja::value::Serde(context)).map_err(|e| match e.kind() {
-        minijinja::ErrorKind::UndefinedError => unknown(source),
-        minijinja::ErrorKind::OutOfFuel => "the expression does too much".to_owned(),
-        kind => format!("cannot be evaluated: {}", super::ids::shown(&kind.to_string())),
+    let expression = engine.compile_expression(source).map_err(|e| {
+        format!(
+            "not an expression ({}); use {NAMES}",
+            super::ids::shown(&e.kind().to_string())
+        )
     })?;
+    let value = expression
+        .eval(minijinja::value::Serde(context))
+        .map_err(|e| match e.kind() {
+            minijinja::ErrorKind::UndefinedError => unknown(source),
+            minijinja::ErrorKind::OutOfFuel => "the expression does too much".to_owned(),
+            kind => format!(
+                "cannot be evaluated: {}",
+                super::ids::shown(&kind.to_string())
+            ),
+        })?;
     if value.is_undefined() {
         return Err(unknown(source));
     }
-    let value = serde_json::to_value(&value).map_err(|_| "the result is not a plain value".to_owned())?;
+    let value =
+        serde_json::to_value(&value).map_err(|_| "the result is not a plain value".to_owned())?;
     if value.to_string().contains("{{") {
-        return Err(format!("`{}` holds an expression itself; refer to plain values only", super::ids::shown(source)));
+        return Err(format!(
+            "`{}` holds an expression itself; refer to plain values only",
+            super::ids::shown(source)
+        ));
     }
     Ok(value)
 }
 
 fn unknown(source: &str) -> String {
-    format!("`{}` is not defined; use {NAMES}", super::ids::shown(source))
+    format!(
+        "`{}` is not defined; use {NAMES}",
+        super::ids::shown(source)
+    )
 }
 
 #[cfg(test)]
@@ -121,23 +152,46 @@ mod tests {
     use super::*;
 
     fn rendered(text: &str) -> (Value, Vec<String>) {
-        let Ok(node) = read("v.yml", text.as_bytes(), Reading::Strict) else { panic!("{text}") };
-        let mut merged = merge(&[Layer { name: "t", path: "v.yml".into(), node }]);
-        let Ok(stack) = "acme/web/staging".parse() else { panic!() };
+        let Ok(node) = read("v.yml", text.as_bytes(), Reading::Strict) else {
+            panic!("{text}")
+        };
+        let mut merged = merge(&[Layer {
+            name: "t",
+            path: "v.yml".into(),
+            node,
+        }]);
+        let Ok(stack) = "acme/web/staging".parse() else {
+            panic!()
+        };
         let findings = render(&mut merged, &stack);
-        (merged.to_json(), findings.iter().map(ToString::to_string).collect())
+        (
+            merged.to_json(),
+            findings.iter().map(ToString::to_string).collect(),
+        )
     }
 
     #[test]
     fn keeps_the_kind_of_a_lone_expression() {
-        let (value, findings) = rendered("count: 3\nm: '{{ values.count }}'\ntag: 'x-{{ environment }}-{{values.count}}'\n");
+        let (value, findings) = rendered(
+            "count: 3\nm: '{{ values.count }}'\ntag: 'x-{{ environment }}-{{values.count}}'\n",
+        );
         assert_eq!(findings, Vec::<String>::new());
         assert_eq!(value, json!({"count": 3, "m": 3, "tag": "x-staging-3"}));
     }
 
     #[test]
     fn t5_nothing_but_names_is_evaluated() {
-        for bad in ["{{ nope }}", "{{ values.nope }}", "{% for x in y %}", "{{ 'a' * 1000000 }}", "{{ range(10) }}", "{{", "{{ values | tojson }}", "{{ values.__class__ }}", "{{ values.a }}"] {
+        for bad in [
+            "{{ nope }}",
+            "{{ values.nope }}",
+            "{% for x in y %}",
+            "{{ 'a' * 1000000 }}",
+            "{{ range(10) }}",
+            "{{",
+            "{{ values | tojson }}",
+            "{{ values.__class__ }}",
+            "{{ values.a }}",
+        ] {
             let (_, findings) = rendered(&format!("a: \"{bad}\"\n"));
             assert_eq!(findings.len(), 1, "{bad}: {findings:?}");
             assert!(findings[0].starts_with("v.yml:1:4: "), "{findings:?}");

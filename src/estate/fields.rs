@@ -17,7 +17,12 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Starts to read `node` of the file `path`. Null counts as an empty map.
     pub fn new(path: &'a str, node: &'a Node) -> Self {
-        let mut fields = Self { path, node, asked: Vec::new(), findings: Vec::new() };
+        let mut fields = Self {
+            path,
+            node,
+            asked: Vec::new(),
+            findings: Vec::new(),
+        };
         if !matches!(node.data, Data::Map(_) | Data::Null) {
             let message = format!("expected a map, found {}", node.kind());
             fields.refuse(node, message);
@@ -27,7 +32,11 @@ impl<'a> Fields<'a> {
 
     /// Adds an error at `node`.
     pub fn refuse(&mut self, node: &Node, message: impl Into<String>) {
-        self.findings.push(Finding::error(Place::at(self.path, node.line, node.column), "estate", message));
+        self.findings.push(Finding::error(
+            Place::at(self.path, node.line, node.column),
+            "estate",
+            message,
+        ));
     }
 
     /// The value under `key`, unless it is absent or null.
@@ -42,7 +51,10 @@ impl<'a> Fields<'a> {
         match node.text() {
             Some(text) => Some(text.to_owned()),
             None => {
-                self.refuse(node, format!("`{key}` must be a text, found {}", node.kind()));
+                self.refuse(
+                    node,
+                    format!("`{key}` must be a text, found {}", node.kind()),
+                );
                 None
             }
         }
@@ -52,7 +64,9 @@ impl<'a> Fields<'a> {
     pub fn parsed<T: FromStr<Err: std::fmt::Display>>(&mut self, key: &'static str) -> Option<T> {
         let node = self.node(key)?;
         let text = self.text(key)?;
-        text.parse().map_err(|e: T::Err| self.refuse(node, format!("`{key}`: {e}"))).ok()
+        text.parse()
+            .map_err(|e: T::Err| self.refuse(node, format!("`{key}`: {e}")))
+            .ok()
     }
 
     /// One of a fixed set of words.
@@ -62,8 +76,15 @@ impl<'a> Fields<'a> {
         if let Some((_, value)) = words.iter().find(|(w, _)| *w == text) {
             return Some(*value);
         }
-        let all = words.iter().map(|(w, _)| format!("`{w}`")).collect::<Vec<_>>().join(", ");
-        self.refuse(node, format!("`{key}` must be one of {all}, found `{}`", shown(&text)));
+        let all = words
+            .iter()
+            .map(|(w, _)| format!("`{w}`"))
+            .collect::<Vec<_>>()
+            .join(", ");
+        self.refuse(
+            node,
+            format!("`{key}` must be one of {all}, found `{}`", shown(&text)),
+        );
         None
     }
 
@@ -73,7 +94,10 @@ impl<'a> Fields<'a> {
         match node.data {
             Data::Bool(b) => Some(b),
             _ => {
-                self.refuse(node, format!("`{key}` must be true or false, found {}", node.kind()));
+                self.refuse(
+                    node,
+                    format!("`{key}` must be true or false, found {}", node.kind()),
+                );
                 None
             }
         }
@@ -85,7 +109,10 @@ impl<'a> Fields<'a> {
         match &node.data {
             Data::Number(n) if n.is_u64() => n.as_u64(),
             _ => {
-                self.refuse(node, format!("`{key}` must be a whole number, found {}", node.kind()));
+                self.refuse(
+                    node,
+                    format!("`{key}` must be a whole number, found {}", node.kind()),
+                );
                 None
             }
         }
@@ -97,21 +124,30 @@ impl<'a> Fields<'a> {
         match &node.data {
             Data::List(items) => Some(items),
             _ => {
-                self.refuse(node, format!("`{key}` must be a list, found {}", node.kind()));
+                self.refuse(
+                    node,
+                    format!("`{key}` must be a list, found {}", node.kind()),
+                );
                 None
             }
         }
     }
 
     /// A list of texts that parse as `T`.
-    pub fn parsed_list<T: FromStr<Err: std::fmt::Display>>(&mut self, key: &'static str) -> Option<Vec<T>> {
+    pub fn parsed_list<T: FromStr<Err: std::fmt::Display>>(
+        &mut self,
+        key: &'static str,
+    ) -> Option<Vec<T>> {
         let items = self.list(key)?;
         let mut out = Vec::new();
         for item in items {
             match item.text().map(str::parse::<T>) {
                 Some(Ok(value)) => out.push(value),
                 Some(Err(e)) => self.refuse(item, format!("`{key}`: {e}")),
-                None => self.refuse(item, format!("`{key}` must hold texts, found {}", item.kind())),
+                None => self.refuse(
+                    item,
+                    format!("`{key}` must hold texts, found {}", item.kind()),
+                ),
             }
         }
         Some(out)
@@ -125,8 +161,16 @@ impl<'a> Fields<'a> {
 
     /// Says that `key` is needed.
     pub fn missing(&mut self, key: &str) {
-        let place = if self.node.line == 0 { Place::file(self.path) } else { Place::at(self.path, self.node.line, self.node.column) };
-        self.findings.push(Finding::error(place, "estate", format!("`{key}` is missing here; add it")));
+        let place = if self.node.line == 0 {
+            Place::file(self.path)
+        } else {
+            Place::at(self.path, self.node.line, self.node.column)
+        };
+        self.findings.push(Finding::error(
+            place,
+            "estate",
+            format!("`{key}` is missing here; add it"),
+        ));
     }
 
     /// Takes the findings of a nested map over.
@@ -138,8 +182,10 @@ impl<'a> Fields<'a> {
     pub fn finish(mut self) -> Vec<Finding> {
         for (key, _) in self.node.entries() {
             if !self.asked.contains(&key.name.as_str()) {
-                let hint = nearest(&key.name, self.asked.iter().copied())
-                    .map_or_else(|| format!("known keys are {}", self.asked.join(", ")), |k| format!("did you mean `{k}`?"));
+                let hint = nearest(&key.name, self.asked.iter().copied()).map_or_else(
+                    || format!("known keys are {}", self.asked.join(", ")),
+                    |k| format!("did you mean `{k}`?"),
+                );
                 self.findings.push(Finding::error(
                     Place::at(self.path, key.line, key.column),
                     "estate-unknown-key",
@@ -158,5 +204,9 @@ impl<'a> Fields<'a> {
 
 /// `value` when nothing is wrong, the findings otherwise.
 pub fn checked<T>(value: T, findings: Vec<Finding>) -> Result<T, Findings> {
-    if findings.is_empty() { Ok(value) } else { Err(Findings(findings)) }
+    if findings.is_empty() {
+        Ok(value)
+    } else {
+        Err(Findings(findings))
+    }
 }

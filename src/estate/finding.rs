@@ -17,11 +17,19 @@ pub struct Place {
 impl Place {
     /// The whole file.
     pub fn file(path: &str) -> Self {
-        Self { path: path.to_owned(), line: 0, column: 0 }
+        Self {
+            path: path.to_owned(),
+            line: 0,
+            column: 0,
+        }
     }
     /// One position, both parts 1-based.
     pub fn at(path: &str, line: usize, column: usize) -> Self {
-        Self { path: path.to_owned(), line, column }
+        Self {
+            path: path.to_owned(),
+            line,
+            column,
+        }
     }
 }
 
@@ -62,11 +70,21 @@ pub struct Finding {
 impl Finding {
     /// An error at `place`.
     pub fn error(place: Place, rule: &'static str, message: impl Into<String>) -> Self {
-        Self { place, level: Level::Error, message: message.into(), rule }
+        Self {
+            place,
+            level: Level::Error,
+            message: message.into(),
+            rule,
+        }
     }
     /// A warning at `place`.
     pub fn warning(place: Place, rule: &'static str, message: impl Into<String>) -> Self {
-        Self { place, level: Level::Warning, message: message.into(), rule }
+        Self {
+            place,
+            level: Level::Warning,
+            message: message.into(),
+            rule,
+        }
     }
 }
 

@@ -214,12 +214,32 @@ mod tests {
     #[test]
     fn t19_ids_cannot_escape_a_storage_key() {
         for bad in [
-            "", "-a", "a-", "A", "a/b", "..", "a.b", "a%2e", "a\0", "ä", "a b", "env:", "a_b",
-            "a.tflock", "abcdefghijklmnopqrstuvwxyzabcdefghijklmnop",
+            "",
+            "-a",
+            "a-",
+            "A",
+            "a/b",
+            "..",
+            "a.b",
+            "a%2e",
+            "a\0",
+            "ä",
+            "a b",
+            "env:",
+            "a_b",
+            "a.tflock",
+            "abcdefghijklmnopqrstuvwxyzabcdefghijklmnop",
         ] {
             assert!(CustomerId::new(bad).is_err(), "{bad:?}");
         }
-        for good in ["a", "0", "acme", "acme-corp", "a--b", "abcdefghijklmnopqrstuvwxyzabcdefghijklmn"] {
+        for good in [
+            "a",
+            "0",
+            "acme",
+            "acme-corp",
+            "a--b",
+            "abcdefghijklmnopqrstuvwxyzabcdefghijklmn",
+        ] {
             assert!(CustomerId::new(good).is_ok(), "{good:?}");
         }
         assert!("acme/web".parse::<StackId>().is_err());
@@ -232,7 +252,9 @@ mod tests {
     #[test]
     fn t21_foreign_text_in_a_message_is_plain_ascii() {
         let message = CustomerId::new("ac\u{202e}me`").map_err(|e| e.to_string());
-        let Err(message) = message else { panic!("accepted") };
+        let Err(message) = message else {
+            panic!("accepted")
+        };
         assert!(message.is_ascii(), "{message}");
         assert!(message.contains("\\u{202e}"), "{message}");
     }

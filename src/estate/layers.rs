@@ -56,7 +56,10 @@ pub enum Kind {
 
 /// Folds the layers, the first being the lowest.
 pub fn merge(layers: &[Layer]) -> Merged {
-    let mut root = Merged { chain: Vec::new(), kind: Kind::Map(BTreeMap::new()) };
+    let mut root = Merged {
+        chain: Vec::new(),
+        kind: Kind::Map(BTreeMap::new()),
+    };
     for layer in layers {
         if matches!(layer.node.data, Data::Map(_)) {
             over(&mut root, &layer.node, layer);
@@ -70,7 +73,11 @@ fn origin(node: &Node, layer: &Layer) -> Origin {
         layer: layer.name,
         place: Place::at(&layer.path, node.line, node.column),
         // A map's chain says who touched it; what it holds stands in its keys.
-        value: if matches!(node.data, Data::Map(_)) { Value::Null } else { node.to_json() },
+        value: if matches!(node.data, Data::Map(_)) {
+            Value::Null
+        } else {
+            node.to_json()
+        },
     }
 }
 
@@ -93,11 +100,19 @@ fn over(target: &mut Merged, node: &Node, layer: &Layer) {
 
 fn fresh(node: &Node, layer: &Layer) -> Merged {
     let kind = match &node.data {
-        Data::Map(entries) => Kind::Map(entries.iter().map(|(k, v)| (k.name.clone(), fresh(v, layer))).collect()),
+        Data::Map(entries) => Kind::Map(
+            entries
+                .iter()
+                .map(|(k, v)| (k.name.clone(), fresh(v, layer)))
+                .collect(),
+        ),
         Data::List(items) => Kind::List(items.iter().map(|v| fresh(v, layer)).collect()),
         _ => Kind::Plain(node.to_json()),
     };
-    Merged { chain: vec![origin(node, layer)], kind }
+    Merged {
+        chain: vec![origin(node, layer)],
+        kind,
+    }
 }
 
 impl Merged {
@@ -106,13 +121,19 @@ impl Merged {
         match &self.kind {
             Kind::Plain(value) => value.clone(),
             Kind::List(items) => Value::Array(items.iter().map(Merged::to_json).collect()),
-            Kind::Map(map) => Value::Object(map.iter().map(|(k, v)| (k.clone(), v.to_json())).collect::<Map<_, _>>()),
+            Kind::Map(map) => Value::Object(
+                map.iter()
+                    .map(|(k, v)| (k.clone(), v.to_json()))
+                    .collect::<Map<_, _>>(),
+            ),
         }
     }
 
     /// The value at a path of keys and list positions.
     pub fn at<'a>(&self, mut path: impl Iterator<Item = &'a str>) -> Option<&Merged> {
-        let Some(step) = path.next() else { return Some(self) };
+        let Some(step) = path.next() else {
+            return Some(self);
+        };
         self.step(step)?.at(path)
     }
 
@@ -137,7 +158,11 @@ impl Merged {
     }
 
     /// Visits every text, with its path, for the expressions in it.
-    pub fn texts_mut(&mut self, path: &mut Vec<String>, visit: &mut impl FnMut(&[String], &Origin, &str) -> Option<Value>) {
+    pub fn texts_mut(
+        &mut self,
+        path: &mut Vec<String>,
+        visit: &mut impl FnMut(&[String], &Origin, &str) -> Option<Value>,
+    ) {
         match &mut self.kind {
             Kind::Plain(value) => {
                 if let (Value::String(text), Some(origin)) = (&*value, self.chain.last())
@@ -171,8 +196,14 @@ mod tests {
 
     fn layer(name: &'static str, text: &str) -> Layer {
         let path = format!("{name}.yaml");
-        let Ok(node) = read(&path, text.as_bytes(), Reading::Strict) else { panic!("{text}") };
-        Layer { name, path: path.into(), node }
+        let Ok(node) = read(&path, text.as_bytes(), Reading::Strict) else {
+            panic!("{text}")
+        };
+        Layer {
+            name,
+            path: path.into(),
+            node,
+        }
     }
 
     #[test]
@@ -182,8 +213,13 @@ mod tests {
             layer("top", "a: {z: 3}\nl: []\nnil: null\nkeep: {}\n"),
             layer("empty", ""),
         ]);
-        assert_eq!(merged.to_json(), serde_json::json!({"a": {"x": 1, "z": 3}, "l": [], "nil": null, "keep": {}}));
-        let blamed = merged.blame(["a", "z"].into_iter()).map(|o| o.place.to_string());
+        assert_eq!(
+            merged.to_json(),
+            serde_json::json!({"a": {"x": 1, "z": 3}, "l": [], "nil": null, "keep": {}})
+        );
+        let blamed = merged
+            .blame(["a", "z"].into_iter())
+            .map(|o| o.place.to_string());
         assert_eq!(blamed.as_deref(), Some("top.yaml:1:8"));
         let chain = merged.at(["nil"].into_iter()).map(|m| m.chain.len());
         assert_eq!(chain, Some(2));

@@ -4,8 +4,8 @@
 //! no clock and no environment may enter this room.
 
 pub mod expression;
-pub mod files;
 pub mod fields;
+pub mod files;
 pub mod finding;
 pub mod ids;
 pub mod layers;

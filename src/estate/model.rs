@@ -94,7 +94,8 @@ impl Estate {
     /// Reads settings, registry and products. Layers are read by [`super::resolve`].
     pub fn read(files: Files) -> Result<Self, Findings> {
         let mut findings = Vec::new();
-        let settings = match yaml(&files, settings::PATH, &mut findings).map(|n| Settings::read(&n)) {
+        let settings = match yaml(&files, settings::PATH, &mut findings).map(|n| Settings::read(&n))
+        {
             Some(Ok(settings)) => settings,
             Some(Err(e)) => {
                 findings.extend(e.0);
@@ -109,7 +110,11 @@ impl Estate {
                     let product = read_product(&files, id.clone(), &mut findings);
                     products.insert(id, product);
                 }
-                Err(e) => findings.push(Finding::error(Place::file(&format!("products/{}", shown(&name))), "estate", e.to_string())),
+                Err(e) => findings.push(Finding::error(
+                    Place::file(&format!("products/{}", shown(&name))),
+                    "estate",
+                    e.to_string(),
+                )),
             }
         }
         let mut customers = BTreeMap::new();
@@ -119,7 +124,11 @@ impl Estate {
                     let customer = read_customer(&files, id.clone(), &products, &mut findings);
                     customers.insert(id, customer);
                 }
-                Err(e) => findings.push(Finding::error(Place::file(&format!("customers/{}", shown(&name))), "estate", e.to_string())),
+                Err(e) => findings.push(Finding::error(
+                    Place::file(&format!("customers/{}", shown(&name))),
+                    "estate",
+                    e.to_string(),
+                )),
             }
         }
         let mut by_repository: BTreeMap<u64, &CustomerId> = BTreeMap::new();
@@ -134,20 +143,38 @@ impl Estate {
                 ));
             }
         }
-        if findings.iter().any(|f| f.level == super::finding::Level::Error) {
+        if findings
+            .iter()
+            .any(|f| f.level == super::finding::Level::Error)
+        {
             return Err(Findings(findings).tidy());
         }
-        Ok(Self { settings, customers, products, files })
+        Ok(Self {
+            settings,
+            customers,
+            products,
+            files,
+        })
     }
 
     /// The stacks of one customer, each product's environments in promotion order.
     pub fn stacks_of(&self, customer: &Customer) -> Vec<StackId> {
         let mut stacks = Vec::new();
         for subscription in customer.subscriptions.iter().filter(|s| s.enabled) {
-            let Some(product) = self.products.get(&subscription.product) else { continue };
+            let Some(product) = self.products.get(&subscription.product) else {
+                continue;
+            };
             for environment in &product.environments {
-                if subscription.environments.as_ref().is_none_or(|only| only.contains(environment)) {
-                    stacks.push(StackId { customer: customer.id.clone(), product: product.id.clone(), environment: environment.clone() });
+                if subscription
+                    .environments
+                    .as_ref()
+                    .is_none_or(|only| only.contains(environment))
+                {
+                    stacks.push(StackId {
+                        customer: customer.id.clone(),
+                        product: product.id.clone(),
+                        environment: environment.clone(),
+                    });
                 }
             }
         }
@@ -156,12 +183,17 @@ impl Estate {
 
     /// Every stack.
     pub fn stacks(&self) -> Vec<StackId> {
-        self.customers.values().flat_map(|c| self.stacks_of(c)).collect()
+        self.customers
+            .values()
+            .flat_map(|c| self.stacks_of(c))
+            .collect()
     }
 
     /// The customer whose repository has this numeric id.
     pub fn customer_of_repository(&self, id: u64) -> Option<&Customer> {
-        self.customers.values().find(|c| c.repository_id == Some(id))
+        self.customers
+            .values()
+            .find(|c| c.repository_id == Some(id))
     }
 
     /// All environments of all products, in the order in which they are promoted.
@@ -202,11 +234,17 @@ fn yaml(files: &Files, path: &str, findings: &mut Vec<Finding>) -> Option<Node> 
 fn read_product(files: &Files, id: ProductId, findings: &mut Vec<Finding>) -> Product {
     let folder = format!("products/{id}");
     let has_module = files.under(&format!("{folder}/terraform")).next().is_some();
-    let mut engine = if has_module { EngineKind::Terraform } else { EngineKind::Argocd };
+    let mut engine = if has_module {
+        EngineKind::Terraform
+    } else {
+        EngineKind::Argocd
+    };
     let mut environments: Vec<EnvironmentId> = Vec::new();
     for name in files.names_in(&format!("{folder}/environments")) {
         let path = format!("{folder}/environments/{name}");
-        let Some(stem) = name.strip_suffix(".yaml") else { continue };
+        let Some(stem) = name.strip_suffix(".yaml") else {
+            continue;
+        };
         match EnvironmentId::new(stem) {
             Ok(environment) => environments.push(environment),
             Err(e) => findings.push(Finding::error(Place::file(&path), "estate", e.to_string())),
@@ -216,7 +254,13 @@ fn read_product(files: &Files, id: ProductId, findings: &mut Vec<Finding>) -> Pr
     let path = format!("{folder}/product.yaml");
     if let Some(node) = yaml(files, &path, findings) {
         let mut fields = Fields::new(&path, &node);
-        if let Some(word) = fields.word("engine", &[("terraform", EngineKind::Terraform), ("argocd", EngineKind::Argocd)]) {
+        if let Some(word) = fields.word(
+            "engine",
+            &[
+                ("terraform", EngineKind::Terraform),
+                ("argocd", EngineKind::Argocd),
+            ],
+        ) {
             engine = word;
         }
         if let Some(listed) = fields.parsed_list("environments") {
@@ -225,10 +269,19 @@ fn read_product(files: &Files, id: ProductId, findings: &mut Vec<Finding>) -> Pr
         fields.text("description");
         findings.extend(fields.finish());
     }
-    Product { id, engine, environments }
+    Product {
+        id,
+        engine,
+        environments,
+    }
 }
 
-fn read_customer(files: &Files, id: CustomerId, products: &BTreeMap<ProductId, Product>, findings: &mut Vec<Finding>) -> Customer {
+fn read_customer(
+    files: &Files,
+    id: CustomerId,
+    products: &BTreeMap<ProductId, Product>,
+    findings: &mut Vec<Finding>,
+) -> Customer {
     let mut customer = Customer {
         name: id.to_string(),
         id,
@@ -246,7 +299,10 @@ fn read_customer(files: &Files, id: CustomerId, products: &BTreeMap<ProductId, P
         }
         customer.repository = fields.parsed("repository");
         customer.repository_id = fields.number("repository_id");
-        if let Some(status) = fields.word("status", &[("active", Status::Active), ("suspended", Status::Suspended)]) {
+        if let Some(status) = fields.word(
+            "status",
+            &[("active", Status::Active), ("suspended", Status::Suspended)],
+        ) {
             customer.status = status;
         }
         if let Some(mut state) = fields.fields("state") {
@@ -258,7 +314,10 @@ fn read_customer(files: &Files, id: CustomerId, products: &BTreeMap<ProductId, P
             && given != customer.id.as_str()
             && let Some(at) = fields.node("customer")
         {
-            fields.refuse(at, format!("`customer` must be the folder's name, `{}`", customer.id));
+            fields.refuse(
+                at,
+                format!("`customer` must be the folder's name, `{}`", customer.id),
+            );
         }
         findings.extend(fields.finish_open());
     }
@@ -272,7 +331,9 @@ fn read_customer(files: &Files, id: CustomerId, products: &BTreeMap<ProductId, P
                 enabled: entry.boolean("enabled").unwrap_or(true),
                 environments: entry.parsed_list("environments"),
                 version: entry.text("version"),
-                variables: entry.text("variables").unwrap_or_else(|| CONTRACT.to_owned()),
+                variables: entry
+                    .text("variables")
+                    .unwrap_or_else(|| CONTRACT.to_owned()),
                 product: match name {
                     Some(product) => product,
                     None => {
@@ -293,20 +354,51 @@ fn read_customer(files: &Files, id: CustomerId, products: &BTreeMap<ProductId, P
     customer
 }
 
-fn check_subscription(entry: &mut Fields<'_>, item: &Node, subscription: &Subscription, products: &BTreeMap<ProductId, Product>) {
+fn check_subscription(
+    entry: &mut Fields<'_>,
+    item: &Node,
+    subscription: &Subscription,
+    products: &BTreeMap<ProductId, Product>,
+) {
     let Some(product) = products.get(&subscription.product) else {
-        let hint = nearest(subscription.product.as_str(), products.keys().map(ProductId::as_str))
-            .map_or_else(|| format!("add `products/{}/`", subscription.product), |p| format!("did you mean `{p}`?"));
-        entry.refuse(item.get("name").unwrap_or(item), format!("there is no product `{}`; {hint}", subscription.product));
+        let hint = nearest(
+            subscription.product.as_str(),
+            products.keys().map(ProductId::as_str),
+        )
+        .map_or_else(
+            || format!("add `products/{}/`", subscription.product),
+            |p| format!("did you mean `{p}`?"),
+        );
+        entry.refuse(
+            item.get("name").unwrap_or(item),
+            format!("there is no product `{}`; {hint}", subscription.product),
+        );
         return;
     };
     for environment in subscription.environments.iter().flatten() {
         if !product.environments.contains(environment) {
-            let known = product.environments.iter().map(|e| format!("`{e}`")).collect::<Vec<_>>().join(", ");
-            entry.refuse(item.get("environments").unwrap_or(item), format!("product `{}` has no environment `{environment}`; it has {known}", product.id));
+            let known = product
+                .environments
+                .iter()
+                .map(|e| format!("`{e}`"))
+                .collect::<Vec<_>>()
+                .join(", ");
+            entry.refuse(
+                item.get("environments").unwrap_or(item),
+                format!(
+                    "product `{}` has no environment `{environment}`; it has {known}",
+                    product.id
+                ),
+            );
         }
     }
-    let safe = subscription.variables.split('/').all(|p| !p.is_empty() && p != "." && p != ".." && p.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.')));
+    let safe = subscription.variables.split('/').all(|p| {
+        !p.is_empty()
+            && p != "."
+            && p != ".."
+            && p.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+    });
     if !safe {
         entry.refuse(item.get("variables").unwrap_or(item), "`variables` must be a path inside the customer's repository, such as `infra/variables.yml`");
     }

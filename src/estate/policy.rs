@@ -5,8 +5,8 @@
 //! "nothing to say". So every policy file must define `deny` or `warn`, must compile, and must
 //! end in time; anything else is an error.
 
-use super::finding::{Finding, Findings, Level, Place};
 use super::files::Files;
+use super::finding::{Finding, Findings, Level, Place};
 use super::ids::{StackId, shown};
 use super::layers::Merged;
 use regorus::Engine;
@@ -31,10 +31,16 @@ impl Policies {
             }
             match compile(path, bytes) {
                 Ok(compiled) => out.push(compiled),
-                Err(message) => findings.push(Finding::error(Place::file(path), "policy-invalid", message)),
+                Err(message) => {
+                    findings.push(Finding::error(Place::file(path), "policy-invalid", message))
+                }
             }
         }
-        if findings.is_empty() { Ok(Self { files: out }) } else { Err(Findings(findings)) }
+        if findings.is_empty() {
+            Ok(Self { files: out })
+        } else {
+            Err(Findings(findings))
+        }
     }
 
     /// What the policies say of one stack. `plan` is the plan's JSON, once there is one.
@@ -49,8 +55,12 @@ impl Policies {
         for (path, engine, rules) in &self.files {
             for (rule, level) in rules {
                 match evaluate(engine.clone(), rule, &input) {
-                    Ok(decisions) => findings.extend(decisions.iter().map(|d| decision(d, *level, path, merged))),
-                    Err(message) => findings.push(Finding::error(Place::file(path), "policy-error", message)),
+                    Ok(decisions) => {
+                        findings.extend(decisions.iter().map(|d| decision(d, *level, path, merged)))
+                    }
+                    Err(message) => {
+                        findings.push(Finding::error(Place::file(path), "policy-error", message))
+                    }
                 }
             }
         }
@@ -76,12 +86,19 @@ fn compile(path: &str, bytes: &[u8]) -> Result<(String, Engine, Vec<(String, Lev
         limit: TIME,
         check_interval: std::num::NonZeroU32::MIN.saturating_add(255),
     });
-    let package = engine.add_policy(path.to_owned(), text.to_owned()).map_err(|e| shown_lines(&e.to_string()))?;
+    let package = engine
+        .add_policy(path.to_owned(), text.to_owned())
+        .map_err(|e| shown_lines(&e.to_string()))?;
     let mut rules = Vec::new();
-    for (name, level) in [("deny", Level::Error), ("violation", Level::Error), ("warn", Level::Warning)] {
+    for (name, level) in [
+        ("deny", Level::Error),
+        ("violation", Level::Error),
+        ("warn", Level::Warning),
+    ] {
         let defined = text.lines().any(|l| {
             let l = l.trim_start();
-            l.strip_prefix(name).is_some_and(|rest| rest.starts_with([' ', '[', '{']))
+            l.strip_prefix(name)
+                .is_some_and(|rest| rest.starts_with([' ', '[', '{']))
         });
         if defined {
             rules.push((format!("{package}.{name}"), level));
@@ -99,31 +116,71 @@ fn compile(path: &str, bytes: &[u8]) -> Result<(String, Engine, Vec<(String, Lev
 }
 
 fn evaluate(mut engine: Engine, rule: &str, input: &Value) -> Result<Vec<Value>, String> {
-    let input = regorus::Value::from_json_str(&input.to_string()).map_err(|e| shown_lines(&e.to_string()))?;
+    let input = regorus::Value::from_json_str(&input.to_string())
+        .map_err(|e| shown_lines(&e.to_string()))?;
     engine.set_input(input);
-    let value = engine.eval_rule(rule.to_owned()).map_err(|e| shown_lines(&e.to_string()))?;
-    let json: Value = serde_json::from_str(&value.to_json_str().map_err(|e| shown_lines(&e.to_string()))?).map_err(|e| e.to_string())?;
+    let value = engine
+        .eval_rule(rule.to_owned())
+        .map_err(|e| shown_lines(&e.to_string()))?;
+    let json: Value = serde_json::from_str(
+        &value
+            .to_json_str()
+            .map_err(|e| shown_lines(&e.to_string()))?,
+    )
+    .map_err(|e| e.to_string())?;
     match json {
         Value::Array(items) => Ok(items),
         Value::String(_) => Ok(vec![json]),
-        _ => Err(format!("`{rule}` must be a set of messages; write it as `deny contains msg if {{ … }}`")),
+        _ => Err(format!(
+            "`{rule}` must be a set of messages; write it as `deny contains msg if {{ … }}`"
+        )),
     }
 }
 
 fn decision(decision: &Value, level: Level, policy: &str, merged: &Merged) -> Finding {
-    let message = decision.as_str().or_else(|| decision.get("msg").and_then(Value::as_str)).unwrap_or("denied without a message");
+    let message = decision
+        .as_str()
+        .or_else(|| decision.get("msg").and_then(Value::as_str))
+        .unwrap_or("denied without a message");
     let path = decision.get("path").map(|p| match p {
-        Value::Array(steps) => steps.iter().map(|s| s.as_str().map_or_else(|| s.to_string(), str::to_owned)).collect(),
-        other => other.as_str().unwrap_or_default().trim_start_matches("values.").split('.').map(str::to_owned).collect::<Vec<_>>(),
+        Value::Array(steps) => steps
+            .iter()
+            .map(|s| s.as_str().map_or_else(|| s.to_string(), str::to_owned))
+            .collect(),
+        other => other
+            .as_str()
+            .unwrap_or_default()
+            .trim_start_matches("values.")
+            .split('.')
+            .map(str::to_owned)
+            .collect::<Vec<_>>(),
     });
     let place = path
-        .and_then(|p| merged.blame(p.iter().map(String::as_str)).map(|o| o.place.clone()))
+        .and_then(|p| {
+            merged
+                .blame(p.iter().map(String::as_str))
+                .map(|o| o.place.clone())
+        })
         .unwrap_or_else(|| Place::file(policy));
-    Finding { place, level, message: shown_lines(message), rule: "policy" }
+    Finding {
+        place,
+        level,
+        message: shown_lines(message),
+        rule: "policy",
+    }
 }
 
 /// A message of a policy or of its engine, on one line.
 fn shown_lines(text: &str) -> String {
     let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    line.chars().take(400).map(|c| if matches!(c, ' '..='~') { c.to_string() } else { shown(&c.to_string()) }).collect()
+    line.chars()
+        .take(400)
+        .map(|c| {
+            if matches!(c, ' '..='~') {
+                c.to_string()
+            } else {
+                shown(&c.to_string())
+            }
+        })
+        .collect()
 }

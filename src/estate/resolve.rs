@@ -37,11 +37,19 @@ pub fn read_contract(file: &ContractFile, known: &[&str]) -> Result<Node, Findin
     let node = read(&file.path, &file.bytes, Reading::Strict)?;
     let mut findings = Vec::new();
     if !is_layer(&node) {
-        findings.push(Finding::error(Place::at(&file.path, node.line, node.column), "contract", format!("the file must hold keys and values, found {}", node.kind())));
+        findings.push(Finding::error(
+            Place::at(&file.path, node.line, node.column),
+            "contract",
+            format!("the file must hold keys and values, found {}", node.kind()),
+        ));
     }
     for (key, _) in node.entries() {
         if key.name.starts_with("tenantry_") {
-            findings.push(Finding::error(Place::at(&file.path, key.line, key.column), "contract-reserved", format!("`{}` is set by tenantry; remove it", shown(&key.name))));
+            findings.push(Finding::error(
+                Place::at(&file.path, key.line, key.column),
+                "contract-reserved",
+                format!("`{}` is set by tenantry; remove it", shown(&key.name)),
+            ));
         }
     }
     if let Some(environments) = node.get("environments") {
@@ -49,29 +57,75 @@ pub fn read_contract(file: &ContractFile, known: &[&str]) -> Result<Node, Findin
             Data::Map(entries) => {
                 for (key, value) in entries {
                     if !known.contains(&key.name.as_str()) {
-                        let hint = nearest(&key.name, known.iter().copied()).map_or_else(|| format!("there are {}", known.join(", ")), |k| format!("did you mean `{k}`?"));
-                        findings.push(Finding::error(Place::at(&file.path, key.line, key.column), "contract-environment", format!("there is no environment `{}`; {hint}", shown(&key.name))));
+                        let hint = nearest(&key.name, known.iter().copied()).map_or_else(
+                            || format!("there are {}", known.join(", ")),
+                            |k| format!("did you mean `{k}`?"),
+                        );
+                        findings.push(Finding::error(
+                            Place::at(&file.path, key.line, key.column),
+                            "contract-environment",
+                            format!("there is no environment `{}`; {hint}", shown(&key.name)),
+                        ));
                     }
                     if !is_layer(value) {
-                        findings.push(Finding::error(Place::at(&file.path, value.line, value.column), "contract", format!("`environments.{}` must hold keys and values, found {}", shown(&key.name), value.kind())));
+                        findings.push(Finding::error(
+                            Place::at(&file.path, value.line, value.column),
+                            "contract",
+                            format!(
+                                "`environments.{}` must hold keys and values, found {}",
+                                shown(&key.name),
+                                value.kind()
+                            ),
+                        ));
                     }
                 }
             }
             Data::Null => {}
-            _ => findings.push(Finding::error(Place::at(&file.path, environments.line, environments.column), "contract", format!("`environments` must be a map of environments, found {}", environments.kind()))),
+            _ => findings.push(Finding::error(
+                Place::at(&file.path, environments.line, environments.column),
+                "contract",
+                format!(
+                    "`environments` must be a map of environments, found {}",
+                    environments.kind()
+                ),
+            )),
         }
     }
-    if findings.is_empty() { Ok(node) } else { Err(Findings(findings)) }
+    if findings.is_empty() {
+        Ok(node)
+    } else {
+        Err(Findings(findings))
+    }
 }
 
 /// The layers of `stack`, lowest first.
-pub fn layers(files: &Files, stack: &StackId, contract: Option<(&str, &Node)>) -> Result<Vec<Layer>, Findings> {
-    let StackId { customer, product, environment } = stack;
+pub fn layers(
+    files: &Files,
+    stack: &StackId,
+    contract: Option<(&str, &Node)>,
+) -> Result<Vec<Layer>, Findings> {
+    let StackId {
+        customer,
+        product,
+        environment,
+    } = stack;
     let held = [
-        ("product base", format!("products/{product}/base-values.yaml")),
-        ("product environment", format!("products/{product}/environments/{environment}.yaml")),
-        ("customer product", format!("customers/{customer}/{product}/values.yaml")),
-        ("customer environment", format!("customers/{customer}/{product}/environments/{environment}.yaml")),
+        (
+            "product base",
+            format!("products/{product}/base-values.yaml"),
+        ),
+        (
+            "product environment",
+            format!("products/{product}/environments/{environment}.yaml"),
+        ),
+        (
+            "customer product",
+            format!("customers/{customer}/{product}/values.yaml"),
+        ),
+        (
+            "customer environment",
+            format!("customers/{customer}/{product}/environments/{environment}.yaml"),
+        ),
     ];
     let mut layers = Vec::new();
     let mut findings = Vec::new();
@@ -79,22 +133,44 @@ pub fn layers(files: &Files, stack: &StackId, contract: Option<(&str, &Node)>) -
         if name == "customer environment"
             && let Some((path, node)) = contract
         {
-            layers.push(Layer { name: "customer variables", path: path.into(), node: without_environments(node) });
+            layers.push(Layer {
+                name: "customer variables",
+                path: path.into(),
+                node: without_environments(node),
+            });
         }
         if let Some(bytes) = files.get(&path) {
             match read(&path, bytes, Reading::Strict) {
-                Ok(node) if is_layer(&node) => layers.push(Layer { name, path: path.into(), node }),
-                Ok(node) => findings.push(Finding::error(Place::at(&path, node.line, node.column), "layer", format!("the file must hold keys and values, found {}", node.kind()))),
+                Ok(node) if is_layer(&node) => layers.push(Layer {
+                    name,
+                    path: path.into(),
+                    node,
+                }),
+                Ok(node) => findings.push(Finding::error(
+                    Place::at(&path, node.line, node.column),
+                    "layer",
+                    format!("the file must hold keys and values, found {}", node.kind()),
+                )),
                 Err(e) => findings.extend(e.0),
             }
         }
     }
     if let Some((path, node)) = contract
-        && let Some(own) = node.get("environments").and_then(|e| e.get(environment.as_str()))
+        && let Some(own) = node
+            .get("environments")
+            .and_then(|e| e.get(environment.as_str()))
     {
-        layers.push(Layer { name: "customer variables, environment", path: path.into(), node: own.clone() });
+        layers.push(Layer {
+            name: "customer variables, environment",
+            path: path.into(),
+            node: own.clone(),
+        });
     }
-    if findings.is_empty() { Ok(layers) } else { Err(Findings(findings)) }
+    if findings.is_empty() {
+        Ok(layers)
+    } else {
+        Err(Findings(findings))
+    }
 }
 
 fn without_environments(node: &Node) -> Node {
@@ -143,7 +219,12 @@ impl Rules {
 }
 
 /// Merges, renders and checks one stack.
-pub fn resolve(estate: &Estate, rules: &Rules, stack: &StackId, contract: Option<(&str, &Node)>) -> Result<Resolved, Findings> {
+pub fn resolve(
+    estate: &Estate,
+    rules: &Rules,
+    stack: &StackId,
+    contract: Option<(&str, &Node)>,
+) -> Result<Resolved, Findings> {
     let layers = layers(&estate.files, stack, contract)?;
     let mut merged = merge(&layers);
     let mut findings = expression::render(&mut merged, stack);
@@ -155,18 +236,37 @@ pub fn resolve(estate: &Estate, rules: &Rules, stack: &StackId, contract: Option
     if findings.has_errors() {
         return Err(findings);
     }
-    Ok(Resolved { stack: stack.clone(), merged, warnings: findings.0 })
+    Ok(Resolved {
+        stack: stack.clone(),
+        merged,
+        warnings: findings.0,
+    })
 }
 
 /// Every stack of a customer against one commit of their file. All findings, not only the first.
-pub fn resolve_customer(estate: &Estate, rules: &Rules, customer: &Customer, files: &[ContractFile]) -> Result<Vec<Resolved>, Findings> {
+pub fn resolve_customer(
+    estate: &Estate,
+    rules: &Rules,
+    customer: &Customer,
+    files: &[ContractFile],
+) -> Result<Vec<Resolved>, Findings> {
     let mut out = Vec::new();
     let mut findings = Vec::new();
     let mut contracts = Vec::new();
     for subscription in customer.subscriptions.iter().filter(|s| s.enabled) {
-        let Some(product) = estate.products.get(&subscription.product) else { continue };
-        let known: Vec<&str> = product.environments.iter().map(super::ids::EnvironmentId::as_str).collect();
-        let node = match files.iter().find(|f| f.path == subscription.variables).map(|f| read_contract(f, &known)) {
+        let Some(product) = estate.products.get(&subscription.product) else {
+            continue;
+        };
+        let known: Vec<&str> = product
+            .environments
+            .iter()
+            .map(super::ids::EnvironmentId::as_str)
+            .collect();
+        let node = match files
+            .iter()
+            .find(|f| f.path == subscription.variables)
+            .map(|f| read_contract(f, &known))
+        {
             Some(Ok(node)) => Some(node),
             Some(Err(e)) => {
                 findings.extend(e.0);
@@ -177,14 +277,26 @@ pub fn resolve_customer(estate: &Estate, rules: &Rules, customer: &Customer, fil
         contracts.push((subscription, node));
     }
     for stack in estate.stacks_of(customer) {
-        let Some((subscription, node)) = contracts.iter().find(|(s, _)| s.product == stack.product) else { continue };
-        match resolve(estate, rules, &stack, node.as_ref().map(|n| (subscription.variables.as_str(), n))) {
+        let Some((subscription, node)) = contracts.iter().find(|(s, _)| s.product == stack.product)
+        else {
+            continue;
+        };
+        match resolve(
+            estate,
+            rules,
+            &stack,
+            node.as_ref().map(|n| (subscription.variables.as_str(), n)),
+        ) {
             Ok(resolved) => out.push(resolved),
             Err(e) => findings.extend(e.0),
         }
     }
     let findings = Findings(findings).tidy();
-    if findings.0.is_empty() { Ok(out) } else { Err(findings) }
+    if findings.0.is_empty() {
+        Ok(out)
+    } else {
+        Err(findings)
+    }
 }
 
 impl Resolved {

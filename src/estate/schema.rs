@@ -30,11 +30,26 @@ struct InsideProduct {
 }
 
 impl Retrieve for InsideProduct {
-    fn retrieve(&self, uri: &Uri<String>) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
+    fn retrieve(
+        &self,
+        uri: &Uri<String>,
+    ) -> Result<Value, Box<dyn std::error::Error + Send + Sync>> {
         let text = uri.as_str();
-        let refused = || format!("`$ref` to `{}` leaves the product's folder; only files inside `{}` can be referred to", shown(text), self.folder);
-        let path = text.strip_prefix(BASE).filter(|p| p.starts_with(&format!("{}/", self.folder))).ok_or_else(refused)?;
-        let bytes = self.files.get(path).ok_or_else(|| format!("`$ref` to `{}`: there is no such file", shown(path)))?;
+        let refused = || {
+            format!(
+                "`$ref` to `{}` leaves the product's folder; only files inside `{}` can be referred to",
+                shown(text),
+                self.folder
+            )
+        };
+        let path = text
+            .strip_prefix(BASE)
+            .filter(|p| p.starts_with(&format!("{}/", self.folder)))
+            .ok_or_else(refused)?;
+        let bytes = self
+            .files
+            .get(path)
+            .ok_or_else(|| format!("`$ref` to `{}`: there is no such file", shown(path)))?;
         Ok(serde_json::from_slice(bytes)?)
     }
 }
@@ -44,24 +59,49 @@ impl Schema {
     pub fn of(files: &Files, product: &ProductId) -> Result<Option<Self>, Findings> {
         let path = path_of(product);
         match files.get(&path) {
-            Some(bytes) => Self::read(files, &path, &format!("products/{product}"), bytes).map(Some),
+            Some(bytes) => {
+                Self::read(files, &path, &format!("products/{product}"), bytes).map(Some)
+            }
             None => Ok(None),
         }
     }
 
     /// Compiles `bytes`, found at `path`; `$ref` may reach files under `folder`.
     pub fn read(files: &Files, path: &str, folder: &str, bytes: &[u8]) -> Result<Self, Findings> {
-        let refuse = |place, message: String| Findings::one(Finding::error(place, "schema-invalid", message));
-        let document: Value = serde_json::from_slice(bytes).map_err(|e| refuse(Place::at(path, e.line(), e.column()), format!("not valid JSON: {}", shown(&e.to_string()))))?;
+        let refuse = |place, message: String| {
+            Findings::one(Finding::error(place, "schema-invalid", message))
+        };
+        let document: Value = serde_json::from_slice(bytes).map_err(|e| {
+            refuse(
+                Place::at(path, e.line(), e.column()),
+                format!("not valid JSON: {}", shown(&e.to_string())),
+            )
+        })?;
         let validator = jsonschema::options()
             .with_base_uri(format!("{BASE}{path}"))
-            .with_retriever(InsideProduct { folder: folder.to_owned(), files: files.clone() })
+            .with_retriever(InsideProduct {
+                folder: folder.to_owned(),
+                files: files.clone(),
+            })
             .with_pattern_options(PatternOptions::regex())
             .should_validate_formats(true)
             .should_ignore_unknown_formats(false)
             .build(&document)
-            .map_err(|e| refuse(Place::file(path), format!("not a usable JSON Schema: {} (at `{}`)", shown_long(&e.to_string()), e.instance_path())))?;
-        Ok(Self { validator, document, path: path.to_owned() })
+            .map_err(|e| {
+                refuse(
+                    Place::file(path),
+                    format!(
+                        "not a usable JSON Schema: {} (at `{}`)",
+                        shown_long(&e.to_string()),
+                        e.instance_path()
+                    ),
+                )
+            })?;
+        Ok(Self {
+            validator,
+            document,
+            path: path.to_owned(),
+        })
     }
 
     /// Every violation of the merged values, in order of position.
@@ -76,50 +116,104 @@ impl Schema {
 
     fn blame(&self, error: &ValidationError<'_>, merged: &Merged, findings: &mut Vec<Finding>) {
         let pointer = error.instance_path().as_str().to_owned();
-        let path: Vec<String> = pointer.split('/').skip(1).map(|p| p.replace("~1", "/").replace("~0", "~")).collect();
+        let path: Vec<String> = pointer
+            .split('/')
+            .skip(1)
+            .map(|p| p.replace("~1", "/").replace("~0", "~"))
+            .collect();
         let place = |extra: Option<&str>| {
             let steps = path.iter().map(String::as_str).chain(extra);
-            merged.blame(steps).map_or_else(|| Place::file(&self.path), |o| o.place.clone())
+            merged
+                .blame(steps)
+                .map_or_else(|| Place::file(&self.path), |o| o.place.clone())
         };
         let dotted = path.join(".");
-        let named = if dotted.is_empty() { "the values".to_owned() } else { format!("`{}`", shown(&dotted)) };
+        let named = if dotted.is_empty() {
+            "the values".to_owned()
+        } else {
+            format!("`{}`", shown(&dotted))
+        };
         match error.kind() {
-            Wrong::AdditionalProperties { unexpected } | Wrong::UnevaluatedProperties { unexpected } => {
+            Wrong::AdditionalProperties { unexpected }
+            | Wrong::UnevaluatedProperties { unexpected } => {
                 let known = self.known_keys(error);
                 for key in unexpected {
                     let hint = nearest(key, known.iter().map(String::as_str)).map_or_else(
-                        || if known.is_empty() { "remove it".to_owned() } else { format!("known keys are {}", known.join(", ")) },
+                        || {
+                            if known.is_empty() {
+                                "remove it".to_owned()
+                            } else {
+                                format!("known keys are {}", known.join(", "))
+                            }
+                        },
                         |k| format!("did you mean `{k}`?"),
                     );
-                    findings.push(Finding::error(place(Some(key)), "schema-unknown-key", format!("unknown key `{}`; {hint}", shown(key))));
+                    findings.push(Finding::error(
+                        place(Some(key)),
+                        "schema-unknown-key",
+                        format!("unknown key `{}`; {hint}", shown(key)),
+                    ));
                 }
             }
             Wrong::Required { property } => {
                 let key = property.as_str().unwrap_or_default();
                 let near = match merged.at(path.iter().map(String::as_str)).map(|m| &m.kind) {
-                    Some(Kind::Map(map)) => nearest(key, map.keys().map(String::as_str)).map(str::to_owned),
+                    Some(Kind::Map(map)) => {
+                        nearest(key, map.keys().map(String::as_str)).map(str::to_owned)
+                    }
                     _ => None,
                 };
                 let hint = near.map_or_else(
                     || "add it to `infra/variables.yml` or to a layer below it".to_owned(),
                     |n| format!("`{}` looks like it", shown(&n)),
                 );
-                let full = if dotted.is_empty() { key.to_owned() } else { format!("{dotted}.{key}") };
-                findings.push(Finding::error(place(None), "schema-required", format!("`{}` is missing; {hint}", shown(&full))));
+                let full = if dotted.is_empty() {
+                    key.to_owned()
+                } else {
+                    format!("{dotted}.{key}")
+                };
+                findings.push(Finding::error(
+                    place(None),
+                    "schema-required",
+                    format!("`{}` is missing; {hint}", shown(&full)),
+                ));
             }
             Wrong::Enum { options } => {
-                let all: Vec<String> = options.as_array().into_iter().flatten().map(plain).collect();
+                let all: Vec<String> = options
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .map(plain)
+                    .collect();
                 let got = plain(error.instance());
-                let hint = nearest(&got, all.iter().map(String::as_str))
-                    .map_or_else(|| format!("use one of {}", all.join(", ")), |n| format!("did you mean `{n}`?"));
-                findings.push(Finding::error(place(None), "schema-enum", format!("{named} is `{}`, which is not allowed; {hint}", shown(&got))));
+                let hint = nearest(&got, all.iter().map(String::as_str)).map_or_else(
+                    || format!("use one of {}", all.join(", ")),
+                    |n| format!("did you mean `{n}`?"),
+                );
+                findings.push(Finding::error(
+                    place(None),
+                    "schema-enum",
+                    format!("{named} is `{}`, which is not allowed; {hint}", shown(&got)),
+                ));
             }
             Wrong::FalseSchema => {
-                findings.push(Finding::error(place(None), "schema-unknown-key", format!("{named} is not allowed here; remove it")));
+                findings.push(Finding::error(
+                    place(None),
+                    "schema-unknown-key",
+                    format!("{named} is not allowed here; remove it"),
+                ));
             }
             kind => {
                 let detail = shown_long(&error.masked_with("the value").to_string());
-                findings.push(Finding::error(place(None), "schema", format!("{named} ({}): {detail} ({})", shown(&plain(error.instance())), kind.keyword())));
+                findings.push(Finding::error(
+                    place(None),
+                    "schema",
+                    format!(
+                        "{named} ({}): {detail} ({})",
+                        shown(&plain(error.instance())),
+                        kind.keyword()
+                    ),
+                ));
             }
         }
     }
@@ -145,5 +239,16 @@ fn plain(value: &Value) -> String {
 }
 
 fn shown_long(text: &str) -> String {
-    text.chars().take(400).flat_map(|c| if matches!(c, ' '..='~') { c.to_string() } else { c.escape_unicode().to_string() }.chars().collect::<Vec<_>>()).collect()
+    text.chars()
+        .take(400)
+        .flat_map(|c| {
+            if matches!(c, ' '..='~') {
+                c.to_string()
+            } else {
+                c.escape_unicode().to_string()
+            }
+            .chars()
+            .collect::<Vec<_>>()
+        })
+        .collect()
 }

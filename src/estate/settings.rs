@@ -111,10 +111,13 @@ pub const PATH: &str = "tenantry.yml";
 impl Settings {
     /// The gate of `environment`. Without a rule, everything that sounds like production needs approval.
     pub fn gate(&self, environment: &EnvironmentId) -> GateRule {
-        self.gates.get(environment).cloned().unwrap_or_else(|| GateRule {
-            approval: environment.as_str().starts_with("prod"),
-            approvers: Vec::new(),
-        })
+        self.gates
+            .get(environment)
+            .cloned()
+            .unwrap_or_else(|| GateRule {
+                approval: environment.as_str().starts_with("prod"),
+                approvers: Vec::new(),
+            })
     }
 
     /// Reads the file's content.
@@ -142,7 +145,11 @@ impl Settings {
             top.absorb(identity.finish());
         }
         if let Some(mut hints) = top.fields("hints") {
-            let words = [("poll", HintMode::Poll), ("direct", HintMode::Direct), ("inbox", HintMode::Inbox)];
+            let words = [
+                ("poll", HintMode::Poll),
+                ("direct", HintMode::Direct),
+                ("inbox", HintMode::Inbox),
+            ];
             out.hints = hints.word("mode", &words).unwrap_or(HintMode::Poll);
             out.inbox = hints.parsed("inbox");
             if out.hints == HintMode::Inbox && out.inbox.is_none() {
@@ -188,28 +195,43 @@ impl Settings {
 fn url(fields: &mut Fields<'_>, key: &'static str) -> Option<String> {
     let text = fields.text(key)?;
     let secure = text.starts_with("https://")
-        || ["http://127.0.0.1", "http://localhost", "http://[::1]"].iter().any(|p| {
-            text.strip_prefix(p).is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
-        });
+        || ["http://127.0.0.1", "http://localhost", "http://[::1]"]
+            .iter()
+            .any(|p| {
+                text.strip_prefix(p)
+                    .is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '/']))
+            });
     if secure && !text.contains('@') {
         return Some(text);
     }
     if let Some(at) = fields.node(key) {
-        fields.refuse(at, format!("`{key}` must be an https URL without user name (http only for this machine)"));
+        fields.refuse(
+            at,
+            format!("`{key}` must be an https URL without user name (http only for this machine)"),
+        );
     }
     None
 }
 
 fn backend(state: &mut Fields<'_>) -> Option<StateBackend> {
-    match state.word("backend", &[("s3", true), ("local", false)]).unwrap_or(true) {
+    match state
+        .word("backend", &[("s3", true), ("local", false)])
+        .unwrap_or(true)
+    {
         true => {
             let bucket = state.text("bucket");
-            let region = state.text("region").unwrap_or_else(|| "us-east-1".to_owned());
+            let region = state
+                .text("region")
+                .unwrap_or_else(|| "us-east-1".to_owned());
             let path_style = state.boolean("path_style").unwrap_or(false);
             if bucket.is_none() {
                 state.missing("bucket");
             }
-            Some(StateBackend::S3 { bucket: bucket?, region, path_style })
+            Some(StateBackend::S3 {
+                bucket: bucket?,
+                region,
+                path_style,
+            })
         }
         false => {
             let path = state.text("path");
@@ -238,7 +260,13 @@ fn read_gates(node: &Node, gates: &mut BTreeMap<EnvironmentId, GateRule>) -> Vec
                 if approval.is_none() {
                     rule.missing("approval");
                 }
-                gates.insert(id, GateRule { approval: approval.unwrap_or(true), approvers });
+                gates.insert(
+                    id,
+                    GateRule {
+                        approval: approval.unwrap_or(true),
+                        approvers,
+                    },
+                );
             }
             Err(e) => rule.refuse(value, e.to_string()),
         }

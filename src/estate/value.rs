@@ -44,7 +44,10 @@ pub struct Key {
 impl Node {
     /// The value under `name`, if this is a map that has it.
     pub fn get(&self, name: &str) -> Option<&Node> {
-        self.entries().iter().find(|(k, _)| k.name == name).map(|(_, v)| v)
+        self.entries()
+            .iter()
+            .find(|(k, _)| k.name == name)
+            .map(|(_, v)| v)
     }
     /// The entries of a map; nothing for other kinds.
     pub fn entries(&self) -> &[(Key, Node)] {
@@ -69,7 +72,10 @@ impl Node {
             Data::Text(t) => Value::String(t.clone()),
             Data::List(items) => Value::Array(items.iter().map(Node::to_json).collect()),
             Data::Map(entries) => Value::Object(
-                entries.iter().map(|(k, v)| (k.name.clone(), v.to_json())).collect::<Map<_, _>>(),
+                entries
+                    .iter()
+                    .map(|(k, v)| (k.name.clone(), v.to_json()))
+                    .collect::<Map<_, _>>(),
             ),
         }
     }

@@ -28,26 +28,47 @@ pub enum Reading {
 
 /// Reads one document. An empty file is null.
 pub fn read(path: &str, bytes: &[u8], reading: Reading) -> Result<Node, Findings> {
-    let whole = |rule, message: String| Findings::one(Finding::error(Place::file(path), rule, message));
+    let whole =
+        |rule, message: String| Findings::one(Finding::error(Place::file(path), rule, message));
     if bytes.len() > MAX_BYTES {
         return Err(whole(
             "yaml-too-large",
-            format!("the file has {} bytes, the limit is {MAX_BYTES}; split it or remove what is not needed", bytes.len()),
+            format!(
+                "the file has {} bytes, the limit is {MAX_BYTES}; split it or remove what is not needed",
+                bytes.len()
+            ),
         ));
     }
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let text = std::str::from_utf8(bytes).map_err(|e| {
-        let line = bytes[..e.valid_up_to()].iter().filter(|b| **b == b'\n').count() + 1;
+        let line = bytes[..e.valid_up_to()]
+            .iter()
+            .filter(|b| **b == b'\n')
+            .count()
+            + 1;
         Findings::one(Finding::error(
             Place::at(path, line, 0),
             "yaml-encoding",
             "the file is not UTF-8; save it as UTF-8",
         ))
     })?;
-    let mut builder = Builder { path, reading, findings: Vec::new(), stack: Vec::new(), root: None, anchors: HashMap::new(), nodes: 0, documents: 0 };
+    let mut builder = Builder {
+        path,
+        reading,
+        findings: Vec::new(),
+        stack: Vec::new(),
+        root: None,
+        anchors: HashMap::new(),
+        nodes: 0,
+        documents: 0,
+    };
     builder.run(text);
     if builder.findings.is_empty() {
-        Ok(builder.root.unwrap_or(Node { data: Data::Null, line: 1, column: 1 }))
+        Ok(builder.root.unwrap_or(Node {
+            data: Data::Null,
+            line: 1,
+            column: 1,
+        }))
     } else {
         Err(Findings(builder.findings))
     }
@@ -85,12 +106,20 @@ impl Builder<'_> {
                 Err(error) => {
                     let mark = error.marker();
                     let place = Place::at(self.path, mark.line(), mark.col() + 1);
-                    let hint = if text.lines().nth(mark.line().saturating_sub(1)).is_some_and(|l| l.trim_start_matches(' ').starts_with('\t')) {
+                    let hint = if text
+                        .lines()
+                        .nth(mark.line().saturating_sub(1))
+                        .is_some_and(|l| l.trim_start_matches(' ').starts_with('\t'))
+                    {
                         "; indent with spaces, not with tabs"
                     } else {
                         ""
                     };
-                    self.findings.push(Finding::error(place, "yaml-syntax", format!("not valid YAML: {}{hint}", shown(error.info()))));
+                    self.findings.push(Finding::error(
+                        place,
+                        "yaml-syntax",
+                        format!("not valid YAML: {}{hint}", shown(error.info())),
+                    ));
                     return;
                 }
             };
@@ -130,8 +159,12 @@ impl Builder<'_> {
                     self.take(Node { data, line, column }, anchor, 1, span);
                 }
             }
-            Event::SequenceStart(anchor, tag) => self.open(Data::List(Vec::new()), anchor, tag.as_deref(), "seq", span),
-            Event::MappingStart(anchor, tag) => self.open(Data::Map(Vec::new()), anchor, tag.as_deref(), "map", span),
+            Event::SequenceStart(anchor, tag) => {
+                self.open(Data::List(Vec::new()), anchor, tag.as_deref(), "seq", span)
+            }
+            Event::MappingStart(anchor, tag) => {
+                self.open(Data::Map(Vec::new()), anchor, tag.as_deref(), "map", span)
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(open) = self.stack.pop() {
                     let size = open.node.size();
@@ -142,7 +175,11 @@ impl Builder<'_> {
             }
             Event::Alias(id) => {
                 if self.expects_key() {
-                    self.refuse(span, "yaml-key", "an alias cannot be a key; write the key out");
+                    self.refuse(
+                        span,
+                        "yaml-key",
+                        "an alias cannot be a key; write the key out",
+                    );
                     self.take_key("", Data::Text(String::new()), span);
                     return;
                 }
@@ -152,7 +189,11 @@ impl Builder<'_> {
                         node.line = span.start.line();
                         node.column = span.start.col() + 1;
                         if self.stack.len() + node.depth() > MAX_DEPTH {
-                            self.refuse(span, "yaml-too-deep", format!("nested deeper than {MAX_DEPTH} levels"));
+                            self.refuse(
+                                span,
+                                "yaml-too-deep",
+                                format!("nested deeper than {MAX_DEPTH} levels"),
+                            );
                             return;
                         }
                         self.take(node, 0, size, span);
@@ -161,7 +202,11 @@ impl Builder<'_> {
                         self.nodes = MAX_NODES + 1;
                         self.refuse(span, "yaml-too-large", format!("the aliases expand to more than {MAX_NODES} values; write the values out"));
                     }
-                    None => self.refuse(span, "yaml-alias", "the anchor of this alias is not complete here; write the value out"),
+                    None => self.refuse(
+                        span,
+                        "yaml-alias",
+                        "the anchor of this alias is not complete here; write the value out",
+                    ),
                 }
             }
             Event::Nothing | Event::StreamStart | Event::StreamEnd | Event::DocumentEnd => {}
@@ -169,54 +214,115 @@ impl Builder<'_> {
     }
 
     fn expects_key(&self) -> bool {
-        self.stack.last().is_some_and(|open| matches!(open.node.data, Data::Map(_)) && open.key.is_none())
+        self.stack
+            .last()
+            .is_some_and(|open| matches!(open.node.data, Data::Map(_)) && open.key.is_none())
     }
 
     fn open(&mut self, data: Data, anchor: usize, tag: Option<&Tag>, plain_tag: &str, span: Span) {
         if let Some(tag) = tag.filter(|t| !(t.is_yaml_core_schema() && t.suffix == plain_tag)) {
-            self.refuse(span, "yaml-tag", format!("the tag `{}` is not supported; remove it", shown(&format!("{}{}", tag.handle, tag.suffix))));
+            self.refuse(
+                span,
+                "yaml-tag",
+                format!(
+                    "the tag `{}` is not supported; remove it",
+                    shown(&format!("{}{}", tag.handle, tag.suffix))
+                ),
+            );
         }
         if self.expects_key() {
-            self.refuse(span, "yaml-key", "a key must be a text, not a map or a list");
+            self.refuse(
+                span,
+                "yaml-key",
+                "a key must be a text, not a map or a list",
+            );
             if let Some(open) = self.stack.last_mut() {
-                open.key = Some(Key { name: String::new(), line: span.start.line(), column: span.start.col() + 1 });
+                open.key = Some(Key {
+                    name: String::new(),
+                    line: span.start.line(),
+                    column: span.start.col() + 1,
+                });
             }
             // The collection that stands where the key should is read as the value.
         }
         if self.stack.len() >= MAX_DEPTH {
-            self.refuse(span, "yaml-too-deep", format!("nested deeper than {MAX_DEPTH} levels"));
+            self.refuse(
+                span,
+                "yaml-too-deep",
+                format!("nested deeper than {MAX_DEPTH} levels"),
+            );
             self.nodes = MAX_NODES + 1;
             return;
         }
-        let node = Node { data, line: span.start.line(), column: span.start.col() + 1 };
+        let node = Node {
+            data,
+            line: span.start.line(),
+            column: span.start.col() + 1,
+        };
         self.nodes += 1;
-        self.stack.push(Open { node, anchor, seen: HashSet::new(), key: None });
+        self.stack.push(Open {
+            node,
+            anchor,
+            seen: HashSet::new(),
+            key: None,
+        });
     }
 
     fn take_key(&mut self, text: &str, data: Data, span: Span) {
-        let key = Key { name: text.to_owned(), line: span.start.line(), column: span.start.col() + 1 };
+        let key = Key {
+            name: text.to_owned(),
+            line: span.start.line(),
+            column: span.start.col() + 1,
+        };
         if !matches!(data, Data::Text(_)) {
-            self.refuse(span, "yaml-key", format!("a key must be a text; write `\"{}\"` in quotes", shown(text)));
+            self.refuse(
+                span,
+                "yaml-key",
+                format!(
+                    "a key must be a text; write `\"{}\"` in quotes",
+                    shown(text)
+                ),
+            );
         }
         if text == "<<" {
-            self.refuse(span, "yaml-merge-key", "merge keys (`<<`) are not part of YAML 1.2; write the keys out");
+            self.refuse(
+                span,
+                "yaml-merge-key",
+                "merge keys (`<<`) are not part of YAML 1.2; write the keys out",
+            );
         }
-        let Some(open) = self.stack.last_mut() else { return };
+        let Some(open) = self.stack.last_mut() else {
+            return;
+        };
         let fresh = open.seen.insert(key.name.clone());
         let first = match &open.node.data {
-            Data::Map(entries) if !fresh => entries.iter().find(|(k, _)| k.name == key.name).map(|(k, _)| k.line),
+            Data::Map(entries) if !fresh => entries
+                .iter()
+                .find(|(k, _)| k.name == key.name)
+                .map(|(k, _)| k.line),
             _ => None,
         };
         open.key = Some(key);
         if let Some(first) = first {
-            self.refuse(span, "yaml-duplicate-key", format!("the key `{}` stands already in line {first}; keep one of the two", shown(text)));
+            self.refuse(
+                span,
+                "yaml-duplicate-key",
+                format!(
+                    "the key `{}` stands already in line {first}; keep one of the two",
+                    shown(text)
+                ),
+            );
         }
     }
 
     fn take(&mut self, node: Node, anchor: usize, size: usize, span: Span) {
         self.nodes += size;
         if self.nodes > MAX_NODES {
-            self.refuse(span, "yaml-too-large", format!("the file holds more than {MAX_NODES} values"));
+            self.refuse(
+                span,
+                "yaml-too-large",
+                format!("the file holds more than {MAX_NODES} values"),
+            );
             return;
         }
         if anchor != 0 {
@@ -240,11 +346,24 @@ impl Builder<'_> {
         }
     }
 
-    fn scalar(&self, text: &str, style: ScalarStyle, tag: Option<&Tag>) -> Result<Data, (&'static str, String)> {
+    fn scalar(
+        &self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+    ) -> Result<Data, (&'static str, String)> {
         match tag {
-            Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => return Ok(Data::Text(text.to_owned())),
+            Some(tag) if tag.is_yaml_core_schema() && tag.suffix == "str" => {
+                return Ok(Data::Text(text.to_owned()));
+            }
             Some(tag) => {
-                return Err(("yaml-tag", format!("the tag `{}` is not supported; remove it", shown(&format!("{}{}", tag.handle, tag.suffix)))));
+                return Err((
+                    "yaml-tag",
+                    format!(
+                        "the tag `{}` is not supported; remove it",
+                        shown(&format!("{}{}", tag.handle, tag.suffix))
+                    ),
+                ));
             }
             None => {}
         }
@@ -273,7 +392,13 @@ fn plain(text: &str, reading: Reading) -> Result<Data, (&'static str, String)> {
     if reading == Reading::Strict
         && let Some(instead) = ambiguous(text)
     {
-        return Err(("yaml-ambiguous", format!("`{}` is read differently by different tools; {instead}", shown(text))));
+        return Err((
+            "yaml-ambiguous",
+            format!(
+                "`{}` is read differently by different tools; {instead}",
+                shown(text)
+            ),
+        ));
     }
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
     if !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit()) {
@@ -283,15 +408,41 @@ fn plain(text: &str, reading: Reading) -> Result<Data, (&'static str, String)> {
             .map(serde_json::Number::from)
             .or_else(|_| number.parse::<u64>().map(serde_json::Number::from))
             .map(Data::Number)
-            .map_err(|_| ("yaml-number", format!("`{}` has more digits than can be kept; write it in quotes", shown(text))));
+            .map_err(|_| {
+                (
+                    "yaml-number",
+                    format!(
+                        "`{}` has more digits than can be kept; write it in quotes",
+                        shown(text)
+                    ),
+                )
+            });
     }
     if is_decimal(digits) {
-        let kept = text.parse::<f64>().ok().filter(|f| f.is_finite()).and_then(serde_json::Number::from_f64);
+        let kept = text
+            .parse::<f64>()
+            .ok()
+            .filter(|f| f.is_finite())
+            .and_then(serde_json::Number::from_f64);
         let Some(number) = kept else {
-            return Err(("yaml-number", format!("`{}` is not a number that can be kept; write it in quotes", shown(text))));
+            return Err((
+                "yaml-number",
+                format!(
+                    "`{}` is not a number that can be kept; write it in quotes",
+                    shown(text)
+                ),
+            ));
         };
-        if canonical_decimal(&number.to_string()) != canonical_decimal(text) && !text.contains(['e', 'E']) {
-            return Err(("yaml-number", format!("`{}` has more digits than can be kept; write it in quotes", shown(text))));
+        if canonical_decimal(&number.to_string()) != canonical_decimal(text)
+            && !text.contains(['e', 'E'])
+        {
+            return Err((
+                "yaml-number",
+                format!(
+                    "`{}` has more digits than can be kept; write it in quotes",
+                    shown(text)
+                ),
+            ));
         }
         return Ok(Data::Number(number));
     }
@@ -299,7 +450,9 @@ fn plain(text: &str, reading: Reading) -> Result<Data, (&'static str, String)> {
 }
 
 fn is_decimal(digits: &str) -> bool {
-    let (mantissa, exponent) = digits.split_once(['e', 'E']).map_or((digits, None), |(m, e)| (m, Some(e)));
+    let (mantissa, exponent) = digits
+        .split_once(['e', 'E'])
+        .map_or((digits, None), |(m, e)| (m, Some(e)));
     let all = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
     let mantissa_ok = match mantissa.split_once('.') {
         Some((whole, part)) => all(whole) && all(part) && !(whole.is_empty() && part.is_empty()),
@@ -317,7 +470,11 @@ fn canonical_decimal(text: &str) -> (bool, String, String) {
     let negative = text.starts_with('-');
     let digits = text.trim_start_matches(['-', '+']);
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    (negative, whole.trim_start_matches('0').to_owned(), part.trim_end_matches('0').to_owned())
+    (
+        negative,
+        whole.trim_start_matches('0').to_owned(),
+        part.trim_end_matches('0').to_owned(),
+    )
 }
 
 /// What to write instead of a plain scalar that YAML 1.1 and 1.2 readers disagree on.
@@ -326,7 +483,9 @@ fn ambiguous(text: &str) -> Option<String> {
     match lower.as_str() {
         "y" | "yes" | "on" => return Some(format!("write `true`, or `\"{text}\"` for the text")),
         "n" | "no" | "off" => return Some(format!("write `false`, or `\"{text}\"` for the text")),
-        "=" | ".inf" | "+.inf" | "-.inf" | ".nan" => return Some(format!("write `\"{text}\"` for the text")),
+        "=" | ".inf" | "+.inf" | "-.inf" | ".nan" => {
+            return Some(format!("write `\"{text}\"` for the text"));
+        }
         _ => {}
     }
     let digits = text.strip_prefix(['-', '+']).unwrap_or(text);
@@ -334,10 +493,19 @@ fn ambiguous(text: &str) -> Option<String> {
     if !starts_with_digit && !digits.starts_with('.') {
         return None;
     }
-    let quote = || Some(format!("write the meant number in plain digits, or `\"{}\"` for the text", shown(text)));
+    let quote = || {
+        Some(format!(
+            "write the meant number in plain digits, or `\"{}\"` for the text",
+            shown(text)
+        ))
+    };
     let all = |s: &str, f: fn(u8) -> bool| !s.is_empty() && s.bytes().all(f);
-    let radix = |p: &str, f: fn(u8) -> bool| digits.strip_prefix(p).is_some_and(|rest| all(rest, f));
-    if radix("0x", |b| b.is_ascii_hexdigit() || b == b'_') || radix("0o", |b| b.is_ascii_digit()) || radix("0b", |b| matches!(b, b'0' | b'1' | b'_')) {
+    let radix =
+        |p: &str, f: fn(u8) -> bool| digits.strip_prefix(p).is_some_and(|rest| all(rest, f));
+    if radix("0x", |b| b.is_ascii_hexdigit() || b == b'_')
+        || radix("0o", |b| b.is_ascii_digit())
+        || radix("0b", |b| matches!(b, b'0' | b'1' | b'_'))
+    {
         return quote();
     }
     if digits.len() > 1 && digits.starts_with('0') && all(digits, |b| b.is_ascii_digit()) {
@@ -346,7 +514,11 @@ fn ambiguous(text: &str) -> Option<String> {
     if digits.contains('_') && all(digits, |b| b.is_ascii_digit() || matches!(b, b'_' | b'.')) {
         return quote();
     }
-    if digits.contains(':') && digits.split(':').all(|p| all(p, |b| b.is_ascii_digit() || b == b'.')) {
+    if digits.contains(':')
+        && digits
+            .split(':')
+            .all(|p| all(p, |b| b.is_ascii_digit() || b == b'.'))
+    {
         return quote();
     }
     if is_decimal(digits) && digits.contains(['e', 'E']) {
@@ -361,11 +533,18 @@ fn ambiguous(text: &str) -> Option<String> {
 /// `2026-11-21`, alone or followed by a time: a date to YAML 1.1, a text to YAML 1.2.
 fn is_date(text: &str) -> bool {
     let mut parts = text.splitn(3, '-');
-    let (Some(year), Some(month), Some(rest)) = (parts.next(), parts.next(), parts.next()) else { return false };
-    let digits = |s: &str, n: std::ops::RangeInclusive<usize>| n.contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit());
+    let (Some(year), Some(month), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
+        return false;
+    };
+    let digits = |s: &str, n: std::ops::RangeInclusive<usize>| {
+        n.contains(&s.len()) && s.bytes().all(|b| b.is_ascii_digit())
+    };
     let day: String = rest.chars().take_while(char::is_ascii_digit).collect();
     let after = rest[day.len()..].chars().next();
-    digits(year, 4..=4) && digits(month, 1..=2) && digits(&day, 1..=2) && matches!(after, None | Some('T' | 't' | ' '))
+    digits(year, 4..=4)
+        && digits(month, 1..=2)
+        && digits(&day, 1..=2)
+        && matches!(after, None | Some('T' | 't' | ' '))
 }
 
 #[cfg(test)]

@@ -13,11 +13,16 @@ type Result<T> = std::result::Result<T, GithubError>;
 
 /// A path segment or query value, percent-encoded.
 fn enc(text: &str) -> String {
-    url::form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>().replace('+', "%20")
+    url::form_urlencoded::byte_serialize(text.as_bytes())
+        .collect::<String>()
+        .replace('+', "%20")
 }
 
 fn shape<T: DeserializeOwned>(call: &str, value: Value) -> Result<T> {
-    serde_json::from_value(value).map_err(|e| GithubError::Unexpected { call: call.to_owned(), why: e.to_string() })
+    serde_json::from_value(value).map_err(|e| GithubError::Unexpected {
+        call: call.to_owned(),
+        why: e.to_string(),
+    })
 }
 
 /// What becomes of one customer repository in a poll.
@@ -42,13 +47,24 @@ impl Client {
         let mut out = Vec::new();
         for page in 1..=30 {
             let sign = if path.contains('?') { '&' } else { '?' };
-            let reply = self.send(Method::GET, &format!("{path}{sign}per_page=100&page={page}"), None, Repeat::Safe).await?;
+            let reply = self
+                .send(
+                    Method::GET,
+                    &format!("{path}{sign}per_page=100&page={page}"),
+                    None,
+                    Repeat::Safe,
+                )
+                .await?;
             let list = match field {
                 Some(field) => reply.body.get(field).cloned().unwrap_or(Value::Null),
                 None => reply.body,
             };
             let items: Vec<T> = shape(&format!("GET {path}"), list)?;
-            let more = reply.headers.get(http::header::LINK).and_then(|v| v.to_str().ok()).is_some_and(|l| l.contains("rel=\"next\""));
+            let more = reply
+                .headers
+                .get(http::header::LINK)
+                .and_then(|v| v.to_str().ok())
+                .is_some_and(|l| l.contains("rel=\"next\""));
             out.extend(items);
             if !more {
                 break;
@@ -57,7 +73,13 @@ impl Client {
         Ok(out)
     }
 
-    async fn write(&self, method: Method, path: &str, body: &Value, repeat: Repeat) -> Result<Value> {
+    async fn write(
+        &self,
+        method: Method,
+        path: &str,
+        body: &Value,
+        repeat: Repeat,
+    ) -> Result<Value> {
         Ok(self.send(method, path, Some(body), repeat).await?.body)
     }
 
@@ -71,7 +93,8 @@ impl Client {
     }
     /// The head of a branch.
     pub async fn branch(&self, repo: &RepoSlug, branch: &str) -> Result<Branch> {
-        self.read(&format!("/repos/{repo}/branches/{}", enc(branch))).await
+        self.read(&format!("/repos/{repo}/branches/{}", enc(branch)))
+            .await
     }
     /// A commit.
     pub async fn commit(&self, repo: &RepoSlug, sha: &Sha) -> Result<Commit> {
@@ -79,12 +102,18 @@ impl Client {
     }
     /// The commit that a tag points at.
     pub async fn tag_commit(&self, repo: &RepoSlug, tag: &str) -> Result<Sha> {
-        let commit: ShaOnly = self.read(&format!("/repos/{repo}/commits/{}", enc(tag))).await?;
-        Sha::new(&commit.sha).map_err(|e| GithubError::Unexpected { call: format!("GET commit {tag}"), why: e.to_string() })
+        let commit: ShaOnly = self
+            .read(&format!("/repos/{repo}/commits/{}", enc(tag)))
+            .await?;
+        Sha::new(&commit.sha).map_err(|e| GithubError::Unexpected {
+            call: format!("GET commit {tag}"),
+            why: e.to_string(),
+        })
     }
     /// A tree, one level.
     pub async fn tree(&self, repo: &RepoSlug, sha: &str) -> Result<Tree> {
-        self.read(&format!("/repos/{repo}/git/trees/{}", enc(sha))).await
+        self.read(&format!("/repos/{repo}/git/trees/{}", enc(sha)))
+            .await
     }
     /// The bytes of a blob.
     pub async fn blob(&self, repo: &RepoSlug, sha: &str) -> Result<Vec<u8>> {
@@ -95,7 +124,10 @@ impl Client {
             .decode(text)
             .ok()
             .filter(|_| blob.encoding == "base64")
-            .ok_or_else(|| GithubError::Unexpected { call: format!("GET {path}"), why: "the blob is not base64".to_owned() })
+            .ok_or_else(|| GithubError::Unexpected {
+                call: format!("GET {path}"),
+                why: "the blob is not base64".to_owned(),
+            })
     }
     /// A pull request.
     pub async fn pull(&self, repo: &RepoSlug, number: u64) -> Result<PullRequest> {
@@ -103,29 +135,46 @@ impl Client {
     }
     /// The pull requests that a commit belongs to.
     pub async fn pulls_of_commit(&self, repo: &RepoSlug, sha: &Sha) -> Result<Vec<PullRequest>> {
-        self.pages(&format!("/repos/{repo}/commits/{sha}/pulls"), None).await
+        self.pages(&format!("/repos/{repo}/commits/{sha}/pulls"), None)
+            .await
     }
     /// The comments of an issue or pull request.
     pub async fn comments(&self, repo: &RepoSlug, number: u64) -> Result<Vec<Comment>> {
-        self.pages(&format!("/repos/{repo}/issues/{number}/comments"), None).await
+        self.pages(&format!("/repos/{repo}/issues/{number}/comments"), None)
+            .await
     }
     /// One comment.
     pub async fn comment(&self, repo: &RepoSlug, id: u64) -> Result<Comment> {
-        self.read(&format!("/repos/{repo}/issues/comments/{id}")).await
+        self.read(&format!("/repos/{repo}/issues/comments/{id}"))
+            .await
     }
     /// Writes a comment. Not repeated; on doubt the caller looks for its marker.
-    pub async fn create_comment(&self, repo: &RepoSlug, number: u64, body: &str) -> Result<Comment> {
+    pub async fn create_comment(
+        &self,
+        repo: &RepoSlug,
+        number: u64,
+        body: &str,
+    ) -> Result<Comment> {
         let path = format!("/repos/{repo}/issues/{number}/comments");
-        shape("POST comment", self.write(Method::POST, &path, &json!({"body": body}), Repeat::Never).await?)
+        shape(
+            "POST comment",
+            self.write(Method::POST, &path, &json!({"body": body}), Repeat::Never)
+                .await?,
+        )
     }
     /// Replaces a comment's text.
     pub async fn update_comment(&self, repo: &RepoSlug, id: u64, body: &str) -> Result<Comment> {
         let path = format!("/repos/{repo}/issues/comments/{id}");
-        shape("PATCH comment", self.write(Method::PATCH, &path, &json!({"body": body}), Repeat::Safe).await?)
+        shape(
+            "PATCH comment",
+            self.write(Method::PATCH, &path, &json!({"body": body}), Repeat::Safe)
+                .await?,
+        )
     }
     /// The statuses of a commit, newest first.
     pub async fn statuses(&self, repo: &RepoSlug, sha: &Sha) -> Result<Vec<Status>> {
-        self.pages(&format!("/repos/{repo}/commits/{sha}/statuses"), None).await
+        self.pages(&format!("/repos/{repo}/commits/{sha}/statuses"), None)
+            .await
     }
     /// Sets a status. The newest status of a context counts, so a repetition does no harm.
     pub async fn set_status(&self, repo: &RepoSlug, sha: &Sha, status: &Status) -> Result<()> {
@@ -136,7 +185,14 @@ impl Client {
         if let Some(url) = &status.target_url {
             body["target_url"] = json!(url);
         }
-        self.write(Method::POST, &format!("/repos/{repo}/statuses/{sha}"), &body, Repeat::Safe).await.map(|_| ())
+        self.write(
+            Method::POST,
+            &format!("/repos/{repo}/statuses/{sha}"),
+            &body,
+            Repeat::Safe,
+        )
+        .await
+        .map(|_| ())
     }
     /// Who the token belongs to; installation tokens have no user.
     pub async fn myself(&self) -> Result<User> {
@@ -145,7 +201,14 @@ impl Client {
     /// Sends a hint. A second one with the same request id is recognised, so it may be repeated.
     pub async fn dispatch(&self, repo: &RepoSlug, kind: &str, payload: &Value) -> Result<()> {
         let body = json!({"event_type": kind, "client_payload": payload});
-        self.write(Method::POST, &format!("/repos/{repo}/dispatches"), &body, Repeat::Safe).await.map(|_| ())
+        self.write(
+            Method::POST,
+            &format!("/repos/{repo}/dispatches"),
+            &body,
+            Repeat::Safe,
+        )
+        .await
+        .map(|_| ())
     }
     /// A workflow run.
     pub async fn run(&self, repo: &RepoSlug, id: u64) -> Result<Run> {
@@ -153,18 +216,31 @@ impl Client {
     }
     /// Who approved what in a run.
     pub async fn approvals(&self, repo: &RepoSlug, run: u64) -> Result<Vec<Approval>> {
-        self.read(&format!("/repos/{repo}/actions/runs/{run}/approvals")).await
+        self.read(&format!("/repos/{repo}/actions/runs/{run}/approvals"))
+            .await
     }
     /// An environment and its protection.
     pub async fn environment(&self, repo: &RepoSlug, name: &str) -> Result<Environment> {
-        self.read(&format!("/repos/{repo}/environments/{}", enc(name))).await
+        self.read(&format!("/repos/{repo}/environments/{}", enc(name)))
+            .await
     }
     /// All rulesets that hold in a repository, whole.
     pub async fn rulesets(&self, repo: &RepoSlug) -> Result<Vec<Ruleset>> {
-        let ids: Vec<RulesetId> = self.pages(&format!("/repos/{repo}/rulesets?includes_parents=true"), None).await?;
+        let ids: Vec<RulesetId> = self
+            .pages(
+                &format!("/repos/{repo}/rulesets?includes_parents=true"),
+                None,
+            )
+            .await?;
         let mut out = Vec::new();
         for id in ids {
-            out.push(self.read(&format!("/repos/{repo}/rulesets/{}?includes_parents=true", id.id)).await?);
+            out.push(
+                self.read(&format!(
+                    "/repos/{repo}/rulesets/{}?includes_parents=true",
+                    id.id
+                ))
+                .await?,
+            );
         }
         Ok(out)
     }
@@ -187,11 +263,19 @@ impl Client {
                 })
                 .collect();
             let query = json!({"query": format!("query {{ {} }}", parts.join(" "))});
-            let answer = self.write(Method::POST, "/graphql", &query, Repeat::Safe).await?;
-            let data = answer.get("data").filter(|d| d.is_object()).ok_or_else(|| GithubError::Unexpected {
-                call: "POST /graphql".to_owned(),
-                why: answer.pointer("/errors/0/message").and_then(Value::as_str).map_or("no data".to_owned(), crate::estate::ids::shown),
-            })?;
+            let answer = self
+                .write(Method::POST, "/graphql", &query, Repeat::Safe)
+                .await?;
+            let data = answer
+                .get("data")
+                .filter(|d| d.is_object())
+                .ok_or_else(|| GithubError::Unexpected {
+                    call: "POST /graphql".to_owned(),
+                    why: answer
+                        .pointer("/errors/0/message")
+                        .and_then(Value::as_str)
+                        .map_or("no data".to_owned(), crate::estate::ids::shown),
+                })?;
             out.extend((0..chunk.len()).map(|i| polled(&data[format!("r{i}")])));
         }
         Ok(out)
@@ -200,7 +284,10 @@ impl Client {
     /// The head of a branch as a git reference, the tree it points at.
     pub async fn head(&self, repo: &RepoSlug, branch: &str) -> Result<Sha> {
         let head = self.branch(repo, branch).await?.commit.sha;
-        Sha::new(&head).map_err(|e| GithubError::Unexpected { call: format!("GET branch {branch}"), why: e.to_string() })
+        Sha::new(&head).map_err(|e| GithubError::Unexpected {
+            call: format!("GET branch {branch}"),
+            why: e.to_string(),
+        })
     }
 
     /// The blob id and bytes of one regular file at a commit, walked tree by tree: the contents
@@ -212,7 +299,10 @@ impl Client {
             let listed = self.tree(repo, &tree).await?;
             let Some(entry) = listed.tree.into_iter().find(|e| e.path == step) else {
                 if listed.truncated {
-                    return Err(GithubError::Unexpected { call: format!("GET tree of {path}"), why: "the folder is too large to list".to_owned() });
+                    return Err(GithubError::Unexpected {
+                        call: format!("GET tree of {path}"),
+                        why: "the folder is too large to list".to_owned(),
+                    });
                 }
                 return Ok(FileAt::Absent);
             };
@@ -223,7 +313,10 @@ impl Client {
                         return Ok(FileAt::TooLarge(entry.size.unwrap_or(0)));
                     }
                     let bytes = self.blob(repo, &entry.sha).await?;
-                    return Ok(FileAt::Regular { blob: entry.sha, bytes });
+                    return Ok(FileAt::Regular {
+                        blob: entry.sha,
+                        bytes,
+                    });
                 }
                 (_, mode, _) => return Ok(FileAt::NotRegular(mode.to_owned())),
             }
@@ -233,15 +326,49 @@ impl Client {
 
     /// Commits `files` on top of `parent` and moves `branch` there. A moved branch is a
     /// [`GithubError::Conflict`], and nothing has changed then.
-    pub async fn commit_files(&self, repo: &RepoSlug, branch: &str, parent: &Sha, message: &str, files: &[(String, String)]) -> Result<Sha> {
+    pub async fn commit_files(
+        &self,
+        repo: &RepoSlug,
+        branch: &str,
+        parent: &Sha,
+        message: &str,
+        files: &[(String, String)],
+    ) -> Result<Sha> {
         let base = self.commit(repo, parent).await?.commit.tree.sha;
         let entries: Vec<Value> = files.iter().map(|(path, content)| json!({"path": path, "mode": "100644", "type": "blob", "content": content})).collect();
         // Objects are named by their content: writing them twice makes no second one.
-        let tree: ShaOnly = shape("POST tree", self.write(Method::POST, &format!("/repos/{repo}/git/trees"), &json!({"base_tree": base, "tree": entries}), Repeat::Safe).await?)?;
+        let tree: ShaOnly = shape(
+            "POST tree",
+            self.write(
+                Method::POST,
+                &format!("/repos/{repo}/git/trees"),
+                &json!({"base_tree": base, "tree": entries}),
+                Repeat::Safe,
+            )
+            .await?,
+        )?;
         let body = json!({"message": message, "tree": tree.sha, "parents": [parent]});
-        let commit: ShaOnly = shape("POST commit", self.write(Method::POST, &format!("/repos/{repo}/git/commits"), &body, Repeat::Safe).await?)?;
-        self.write(Method::PATCH, &format!("/repos/{repo}/git/refs/heads/{}", enc(branch)), &json!({"sha": commit.sha, "force": false}), Repeat::Safe).await?;
-        Sha::new(&commit.sha).map_err(|e| GithubError::Unexpected { call: "POST commit".to_owned(), why: e.to_string() })
+        let commit: ShaOnly = shape(
+            "POST commit",
+            self.write(
+                Method::POST,
+                &format!("/repos/{repo}/git/commits"),
+                &body,
+                Repeat::Safe,
+            )
+            .await?,
+        )?;
+        self.write(
+            Method::PATCH,
+            &format!("/repos/{repo}/git/refs/heads/{}", enc(branch)),
+            &json!({"sha": commit.sha, "force": false}),
+            Repeat::Safe,
+        )
+        .await?;
+        Sha::new(&commit.sha).map_err(|e| GithubError::Unexpected {
+            call: "POST commit".to_owned(),
+            why: e.to_string(),
+        })
     }
 }
 
@@ -268,15 +395,31 @@ pub enum FileAt {
 
 fn polled(value: &Value) -> Option<Polled> {
     let id = value.get("databaseId")?.as_u64()?;
-    let branch = value.pointer("/defaultBranchRef/name").and_then(Value::as_str);
-    let oid = value.pointer("/defaultBranchRef/target/oid").and_then(Value::as_str);
+    let branch = value
+        .pointer("/defaultBranchRef/name")
+        .and_then(Value::as_str);
+    let oid = value
+        .pointer("/defaultBranchRef/target/oid")
+        .and_then(Value::as_str);
     let pulls = value
         .pointer("/pullRequests/nodes")
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-        .filter(|p| p.get("isCrossRepository") == Some(&Value::Bool(false)) && p.get("baseRefName").and_then(Value::as_str) == branch)
-        .filter_map(|p| Some((p.get("number")?.as_u64()?, p.get("headRefOid")?.as_str()?.to_owned())))
+        .filter(|p| {
+            p.get("isCrossRepository") == Some(&Value::Bool(false))
+                && p.get("baseRefName").and_then(Value::as_str) == branch
+        })
+        .filter_map(|p| {
+            Some((
+                p.get("number")?.as_u64()?,
+                p.get("headRefOid")?.as_str()?.to_owned(),
+            ))
+        })
         .collect();
-    Some(Polled { id, head: branch.zip(oid).map(|(b, o)| (b.to_owned(), o.to_owned())), pulls })
+    Some(Polled {
+        id,
+        head: branch.zip(oid).map(|(b, o)| (b.to_owned(), o.to_owned())),
+        pulls,
+    })
 }

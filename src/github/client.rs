@@ -177,19 +177,31 @@ const MAX_ANSWER: usize = 64 << 20;
 impl Client {
     /// Makes a client. Nothing is sent yet. Must be called inside a tokio runtime.
     pub fn new(settings: ClientSettings) -> Result<Self, GithubError> {
-        let setup = |why: String| GithubError::Unexpected { call: "the client's set-up".to_owned(), why };
+        let setup = |why: String| GithubError::Unexpected {
+            call: "the client's set-up".to_owned(),
+            why,
+        };
         let mut builder = Octocrab::builder()
             .base_uri(settings.api_url.as_str())
             .map_err(|_| setup(format!("`{}` is not a URL", settings.api_url)))?
             .set_connect_timeout(Some(Duration::from_secs(10)))
             .set_read_timeout(Some(settings.timeout))
             .set_write_timeout(Some(settings.timeout))
-            .add_header(header::USER_AGENT, format!("tenantry/{}", env!("CARGO_PKG_VERSION")));
+            .add_header(
+                header::USER_AGENT,
+                format!("tenantry/{}", env!("CARGO_PKG_VERSION")),
+            );
         if let Some(token) = &settings.token {
             builder = builder.personal_token(token.expose().to_owned());
         }
-        let inner = builder.build().map_err(|_| setup("the TLS set-up failed".to_owned()))?;
-        Ok(Self { inner, settings: Arc::new(settings), next_write: Arc::new(Mutex::new(Instant::now())) })
+        let inner = builder
+            .build()
+            .map_err(|_| setup("the TLS set-up failed".to_owned()))?;
+        Ok(Self {
+            inner,
+            settings: Arc::new(settings),
+            next_write: Arc::new(Mutex::new(Instant::now())),
+        })
     }
 
     /// The API root.
@@ -198,7 +210,13 @@ impl Client {
     }
 
     /// Sends a call and returns a successful answer; everything else is an error.
-    pub(super) async fn send(&self, method: Method, path: &str, body: Option<&Value>, repeat: Repeat) -> Result<Reply, GithubError> {
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+        repeat: Repeat,
+    ) -> Result<Reply, GithubError> {
         let call = format!("{method} {}", path.split('?').next().unwrap_or(path));
         let started = Instant::now();
         let mut path = path.to_owned();
@@ -210,19 +228,32 @@ impl Client {
             }
             let why = match self.once(&method, &path, body).await {
                 Ok(reply) if reply.status.is_success() => return Ok(reply),
-                Ok(reply) if reply.status.is_redirection() && method == Method::GET && redirects < 3 => {
+                Ok(reply)
+                    if reply.status.is_redirection() && method == Method::GET && redirects < 3 =>
+                {
                     redirects += 1;
                     path = self.location(&reply, &call)?;
                     continue;
                 }
                 Ok(reply) => match self.limit(&reply) {
                     Some(wait) if started.elapsed() + wait <= self.settings.patience => {
-                        tracing::warn!(call, seconds = wait.as_secs(), "GitHub's rate limit; waiting");
+                        tracing::warn!(
+                            call,
+                            seconds = wait.as_secs(),
+                            "GitHub's rate limit; waiting"
+                        );
                         sleep_until(Instant::now() + wait).await;
                         continue;
                     }
-                    Some(wait) => return Err(GithubError::RateLimited { call, seconds: wait.as_secs() }),
-                    None if reply.status.is_server_error() => format!("it answers {}", reply.status.as_u16()),
+                    Some(wait) => {
+                        return Err(GithubError::RateLimited {
+                            call,
+                            seconds: wait.as_secs(),
+                        });
+                    }
+                    None if reply.status.is_server_error() => {
+                        format!("it answers {}", reply.status.as_u16())
+                    }
                     None => return Err(refusal(call, &reply)),
                 },
                 Err(why) => why,
@@ -234,7 +265,12 @@ impl Client {
             if failures > 3 {
                 return Err(GithubError::Unreachable { call, why });
             }
-            tracing::warn!(call, why, attempt = failures, "GitHub did not answer; trying again");
+            tracing::warn!(
+                call,
+                why,
+                attempt = failures,
+                "GitHub did not answer; trying again"
+            );
             sleep_until(Instant::now() + self.settings.retry * failures * failures).await;
         }
     }
@@ -246,24 +282,53 @@ impl Client {
         *next = Instant::now() + self.settings.pace;
     }
 
-    async fn once(&self, method: &Method, path: &str, body: Option<&Value>) -> Result<Reply, String> {
+    async fn once(
+        &self,
+        method: &Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Reply, String> {
         let builder = http::Request::builder()
             .method(method.clone())
             .uri(path)
             .header(header::ACCEPT, "application/vnd.github+json")
             .header("X-GitHub-Api-Version", "2022-11-28");
-        let request = self.inner.build_request(builder, body).map_err(|_| "the request cannot be written".to_owned())?;
+        let request = self
+            .inner
+            .build_request(builder, body)
+            .map_err(|_| "the request cannot be written".to_owned())?;
         let answer = async {
-            let response = self.inner.execute(request).await.map_err(|e| outermost(&e))?;
+            let response = self
+                .inner
+                .execute(request)
+                .await
+                .map_err(|e| outermost(&e))?;
             let (parts, body) = response.into_parts();
             let limited = http_body_util::Limited::new(body, MAX_ANSWER);
-            let bytes = limited.collect().await.map_err(|_| "the answer broke off".to_owned())?.to_bytes();
-            let body = if bytes.is_empty() { Value::Null } else { serde_json::from_slice(&bytes).unwrap_or(Value::Null) };
-            Ok(Reply { status: parts.status, headers: parts.headers, body })
+            let bytes = limited
+                .collect()
+                .await
+                .map_err(|_| "the answer broke off".to_owned())?
+                .to_bytes();
+            let body = if bytes.is_empty() {
+                Value::Null
+            } else {
+                serde_json::from_slice(&bytes).unwrap_or(Value::Null)
+            };
+            Ok(Reply {
+                status: parts.status,
+                headers: parts.headers,
+                body,
+            })
         };
         timeout(self.settings.timeout + Duration::from_secs(1), answer)
             .await
-            .unwrap_or_else(|_| Err(format!("no answer within {} s", self.settings.timeout.as_secs())))
+            .unwrap_or_else(|_| {
+                Err(format!(
+                    "no answer within {} s",
+                    self.settings.timeout.as_secs()
+                ))
+            })
     }
 
     /// How long GitHub wants us to wait, if this answer is a rate limit.
@@ -271,26 +336,51 @@ impl Client {
         if reply.status != StatusCode::TOO_MANY_REQUESTS && reply.status != StatusCode::FORBIDDEN {
             return None;
         }
-        let number = |name: &str| reply.headers.get(name).and_then(|v| v.to_str().ok()).and_then(|v| v.parse::<u64>().ok());
+        let number = |name: &str| {
+            reply
+                .headers
+                .get(name)
+                .and_then(|v| v.to_str().ok())
+                .and_then(|v| v.parse::<u64>().ok())
+        };
         if let Some(seconds) = number("retry-after") {
             return Some(Duration::from_secs(seconds));
         }
         if number("x-ratelimit-remaining") == Some(0) {
             // Compared with the server's own clock, because ours may be off.
-            let server = reply.headers.get(header::DATE).and_then(|v| v.to_str().ok()).and_then(|d| chrono::DateTime::parse_from_rfc2822(d).ok());
+            let server = reply
+                .headers
+                .get(header::DATE)
+                .and_then(|v| v.to_str().ok())
+                .and_then(|d| chrono::DateTime::parse_from_rfc2822(d).ok());
             let now = server.map_or(0, |d| u64::try_from(d.timestamp()).unwrap_or(0));
-            return Some(Duration::from_secs(number("x-ratelimit-reset").map_or(60, |reset| reset.saturating_sub(now).clamp(1, 3_700))));
+            return Some(Duration::from_secs(
+                number("x-ratelimit-reset")
+                    .map_or(60, |reset| reset.saturating_sub(now).clamp(1, 3_700)),
+            ));
         }
-        let secondary = reply.body.get("message").and_then(Value::as_str).is_some_and(|m| m.contains("secondary rate limit"));
-        (secondary || reply.status == StatusCode::TOO_MANY_REQUESTS).then_some(Duration::from_secs(60))
+        let secondary = reply
+            .body
+            .get("message")
+            .and_then(Value::as_str)
+            .is_some_and(|m| m.contains("secondary rate limit"));
+        (secondary || reply.status == StatusCode::TOO_MANY_REQUESTS)
+            .then_some(Duration::from_secs(60))
     }
 
     /// The path of a redirect, if it stays on the same server.
     fn location(&self, reply: &Reply, call: &str) -> Result<String, GithubError> {
-        let to = reply.headers.get(header::LOCATION).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let to = reply
+            .headers
+            .get(header::LOCATION)
+            .and_then(|v| v.to_str().ok())
+            .unwrap_or_default();
         match to.strip_prefix(&self.settings.api_url) {
             Some(path) if path.starts_with('/') => Ok(path.to_owned()),
-            _ => Err(GithubError::Unexpected { call: call.to_owned(), why: "a redirect to another server".to_owned() }),
+            _ => Err(GithubError::Unexpected {
+                call: call.to_owned(),
+                why: "a redirect to another server".to_owned(),
+            }),
         }
     }
 }
@@ -298,14 +388,37 @@ impl Client {
 /// What went wrong, without the request that holds the token.
 fn outermost(error: &octocrab::Error) -> String {
     use std::error::Error as _;
-    let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-    text.lines().next().unwrap_or("the connection failed").chars().take(200).collect()
+    let text = error
+        .source()
+        .map_or_else(|| error.to_string(), ToString::to_string);
+    text.lines()
+        .next()
+        .unwrap_or("the connection failed")
+        .chars()
+        .take(200)
+        .collect()
 }
 
 fn refusal(call: String, reply: &Reply) -> GithubError {
-    let mut message = reply.body.get("message").and_then(Value::as_str).unwrap_or("no reason given").to_owned();
-    for error in reply.body.get("errors").and_then(Value::as_array).into_iter().flatten().take(3) {
-        if let Some(text) = error.get("message").and_then(Value::as_str).or_else(|| error.as_str()) {
+    let mut message = reply
+        .body
+        .get("message")
+        .and_then(Value::as_str)
+        .unwrap_or("no reason given")
+        .to_owned();
+    for error in reply
+        .body
+        .get("errors")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .take(3)
+    {
+        if let Some(text) = error
+            .get("message")
+            .and_then(Value::as_str)
+            .or_else(|| error.as_str())
+        {
             message = format!("{message}: {text}");
         }
     }
@@ -314,7 +427,16 @@ fn refusal(call: String, reply: &Reply) -> GithubError {
         StatusCode::NOT_FOUND | StatusCode::GONE => GithubError::NotFound { call },
         StatusCode::UNAUTHORIZED => GithubError::Unauthorized { call },
         StatusCode::FORBIDDEN => GithubError::Forbidden { call, message },
-        StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY | StatusCode::METHOD_NOT_ALLOWED => GithubError::Conflict { call, status: reply.status.as_u16(), message },
-        other => GithubError::Unexpected { call, why: format!("status {}: {message}", other.as_u16()) },
+        StatusCode::CONFLICT
+        | StatusCode::UNPROCESSABLE_ENTITY
+        | StatusCode::METHOD_NOT_ALLOWED => GithubError::Conflict {
+            call,
+            status: reply.status.as_u16(),
+            message,
+        },
+        other => GithubError::Unexpected {
+            call,
+            why: format!("status {}: {message}", other.as_u16()),
+        },
     }
 }

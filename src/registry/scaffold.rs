@@ -65,7 +65,10 @@ pub type File = (String, String);
 
 macro_rules! template {
     ($path:literal) => {
-        ($path, include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)))
+        (
+            $path,
+            include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $path)),
+        )
     };
 }
 
@@ -85,25 +88,64 @@ pub fn manager(plan: &ManagerPlan) -> Result<Vec<File>, ScaffoldError> {
     for (path, template) in [
         ("README.md", template!("templates/manager/README.md")),
         ("tenantry.yml", template!("templates/manager/tenantry.yml")),
-        ("products/web/product.yaml", template!("templates/manager/products/web/product.yaml")),
-        (".github/workflows/deploy.yml", template!("workflows/manager/deploy.yml")),
-        (".github/workflows/reconcile.yml", template!("workflows/manager/reconcile.yml")),
+        (
+            "products/web/product.yaml",
+            template!("templates/manager/products/web/product.yaml"),
+        ),
+        (
+            ".github/workflows/deploy.yml",
+            template!("workflows/manager/deploy.yml"),
+        ),
+        (
+            ".github/workflows/reconcile.yml",
+            template!("workflows/manager/reconcile.yml"),
+        ),
     ] {
         files.push((path.to_owned(), render(template, &context)?));
     }
     for environment in environments(&plan.environments) {
-        let path = format!("products/web/environments/{}.yaml", environment["name"].as_str().unwrap_or_default());
+        let path = format!(
+            "products/web/environments/{}.yaml",
+            environment["name"].as_str().unwrap_or_default()
+        );
         let context = json!({"environment": environment});
-        files.push((path, render(template!("templates/manager/products/web/environment.yaml"), &context)?));
+        files.push((
+            path,
+            render(
+                template!("templates/manager/products/web/environment.yaml"),
+                &context,
+            )?,
+        ));
     }
     for (path, (_, text)) in [
-        ("products/web/base-values.yaml", template!("templates/manager/products/web/base-values.yaml")),
-        ("products/web/values.schema.json", template!("templates/manager/products/web/values.schema.json")),
-        ("products/web/terraform/main.tf", template!("templates/manager/products/web/terraform/main.tf")),
-        ("products/web/terraform/variables.tf", template!("templates/manager/products/web/terraform/variables.tf")),
-        ("products/web/terraform/outputs.tf", template!("templates/manager/products/web/terraform/outputs.tf")),
-        ("policies/instances.rego", template!("templates/manager/policies/instances.rego")),
-        (".gitignore", ("", ".terraform/\n*.tfstate*\n*.tfplan\n*.seal-identity\n")),
+        (
+            "products/web/base-values.yaml",
+            template!("templates/manager/products/web/base-values.yaml"),
+        ),
+        (
+            "products/web/values.schema.json",
+            template!("templates/manager/products/web/values.schema.json"),
+        ),
+        (
+            "products/web/terraform/main.tf",
+            template!("templates/manager/products/web/terraform/main.tf"),
+        ),
+        (
+            "products/web/terraform/variables.tf",
+            template!("templates/manager/products/web/terraform/variables.tf"),
+        ),
+        (
+            "products/web/terraform/outputs.tf",
+            template!("templates/manager/products/web/terraform/outputs.tf"),
+        ),
+        (
+            "policies/instances.rego",
+            template!("templates/manager/policies/instances.rego"),
+        ),
+        (
+            ".gitignore",
+            ("", ".terraform/\n*.tfstate*\n*.tfplan\n*.seal-identity\n"),
+        ),
     ] {
         files.push((path.to_owned(), text.to_owned()));
     }
@@ -123,9 +165,15 @@ pub fn customer(plan: &CustomerPlan) -> Result<Vec<File>, ScaffoldError> {
     });
     let mut files = Vec::new();
     for (path, template) in [
-        ("infra/variables.yml", template!("templates/customer/variables.yml")),
+        (
+            "infra/variables.yml",
+            template!("templates/customer/variables.yml"),
+        ),
         ("infra/README.md", template!("templates/customer/README.md")),
-        (".github/workflows/trigger-infra.yml", template!("workflows/customer/trigger-infra.yml")),
+        (
+            ".github/workflows/trigger-infra.yml",
+            template!("workflows/customer/trigger-infra.yml"),
+        ),
     ] {
         files.push((path.to_owned(), render(template, &context)?));
     }
@@ -151,7 +199,10 @@ fn environments(ids: &[EnvironmentId]) -> Vec<Value> {
         .collect()
 }
 
-fn render((path, text): (&'static str, &'static str), context: &Value) -> Result<String, ScaffoldError> {
+fn render(
+    (path, text): (&'static str, &'static str),
+    context: &Value,
+) -> Result<String, ScaffoldError> {
     let failed = |source| ScaffoldError { path, source };
     let mut engine = Environment::new();
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -175,37 +226,77 @@ mod tests {
     use crate::estate::{Estate, Files};
 
     fn actions() -> Actions {
-        match (RepoSlug::new("tenantry/tenantry"), crate::estate::Sha::new(&"a".repeat(40))) {
-            (Ok(actions_repository), Ok(actions_ref)) => Actions { actions_repository, actions_ref, actions_version: "0.1.0".into() },
+        match (
+            RepoSlug::new("tenantry/tenantry"),
+            crate::estate::Sha::new(&"a".repeat(40)),
+        ) {
+            (Ok(actions_repository), Ok(actions_ref)) => Actions {
+                actions_repository,
+                actions_ref,
+                actions_version: "0.1.0".into(),
+            },
             _ => panic!(),
         }
     }
 
     fn ids(names: &[&str]) -> Vec<EnvironmentId> {
-        names.iter().filter_map(|n| EnvironmentId::new(n).ok()).collect()
+        names
+            .iter()
+            .filter_map(|n| EnvironmentId::new(n).ok())
+            .collect()
     }
 
     #[test]
-    fn what_init_writes_is_an_estate_and_a_contract_that_pass() -> Result<(), Box<dyn std::error::Error>> {
+    fn what_init_writes_is_an_estate_and_a_contract_that_pass()
+    -> Result<(), Box<dyn std::error::Error>> {
         let environments = ids(&["dev", "staging", "production"]);
-        let plan = ManagerPlan { manager: RepoSlug::new("ops/infra")?, environments: environments.clone(), bucket: "b".into(), region: "eu-west-1".into(), recipient: "age1x".into(), actions: actions() };
+        let plan = ManagerPlan {
+            manager: RepoSlug::new("ops/infra")?,
+            environments: environments.clone(),
+            bucket: "b".into(),
+            region: "eu-west-1".into(),
+            recipient: "age1x".into(),
+            actions: actions(),
+        };
         let mut files = Files::new();
         for (path, text) in manager(&plan)? {
-            assert!(!text.contains("[[") && !text.contains("# %%"), "{path}: {text}");
+            assert!(
+                !text.contains("[[") && !text.contains("# %%"),
+                "{path}: {text}"
+            );
             files.insert(path, text.into_bytes());
         }
-        files.insert("customers/acme/products.yaml", b"products:\n  - name: web\n".to_vec());
+        files.insert(
+            "customers/acme/products.yaml",
+            b"products:\n  - name: web\n".to_vec(),
+        );
         let estate = Estate::read(files)?;
         let rules = Rules::of(&estate)?;
-        let own = customer(&CustomerPlan { project: "shop".into(), environments, branch: "main".into(), actions: actions() })?;
+        let own = customer(&CustomerPlan {
+            project: "shop".into(),
+            environments,
+            branch: "main".into(),
+            actions: actions(),
+        })?;
         let contract: Vec<_> = own
             .into_iter()
             .filter(|(p, _)| p == "infra/variables.yml")
-            .map(|(path, text)| crate::estate::resolve::ContractFile { path, bytes: text.into_bytes() })
+            .map(|(path, text)| crate::estate::resolve::ContractFile {
+                path,
+                bytes: text.into_bytes(),
+            })
             .collect();
-        let resolved = resolve_customer(&estate, &rules, estate.customers.values().next().ok_or("none")?, &contract)?;
+        let resolved = resolve_customer(
+            &estate,
+            &rules,
+            estate.customers.values().next().ok_or("none")?,
+            &contract,
+        )?;
         assert_eq!(resolved.len(), 3);
-        assert_eq!(resolved[1].merged.to_json()["tags"]["environment"], "staging");
+        assert_eq!(
+            resolved[1].merged.to_json()["tags"]["environment"],
+            "staging"
+        );
         Ok(())
     }
 }

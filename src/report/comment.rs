@@ -11,7 +11,10 @@ pub const BUDGET: usize = 60_000;
 /// The hidden line that finds our comment again. It names the customer and the kind, both
 /// checked ids; the author of the comment is compared too.
 pub fn marker(customer: &crate::estate::CustomerId, plan_only: bool) -> String {
-    format!("<!-- tenantry:{customer}:{} -->", if plan_only { "plan" } else { "apply" })
+    format!(
+        "<!-- tenantry:{customer}:{} -->",
+        if plan_only { "plan" } else { "apply" }
+    )
 }
 
 /// The comment's body, never longer than [`BUDGET`] bytes.
@@ -70,7 +73,12 @@ fn findings(view: &RequestView, out: &mut String) {
         return;
     }
     let _ = writeln!(out, "Nothing was planned or applied. Please correct:\n");
-    let lines: Vec<String> = view.findings.iter().take(50).map(ToString::to_string).collect();
+    let lines: Vec<String> = view
+        .findings
+        .iter()
+        .take(50)
+        .map(ToString::to_string)
+        .collect();
     out.push_str(&fence("text", &lines.join("\n")));
     if view.findings.len() > 50 {
         let _ = writeln!(out, "\n… and {} more.", view.findings.len() - 50);
@@ -85,15 +93,29 @@ fn table(view: &RequestView, out: &mut String) {
     out.push_str("| stack | state | changes | plan |\n| --- | --- | --- | --- |\n");
     // A request never has more than a few rows; a fleet is reported elsewhere.
     for stack in view.stacks.iter().take(300) {
-        let changes = stack.changes.as_ref().map_or_else(|| "–".to_owned(), |c| code(&c.summary()));
-        let digest = stack.digest.as_deref().map_or_else(|| "–".to_owned(), |d| code(d.get(7..19).unwrap_or(d)));
-        let _ = writeln!(out, "| {} | {} | {changes} | {digest} |", code(&stack.stack.to_string()), state(stack));
+        let changes = stack
+            .changes
+            .as_ref()
+            .map_or_else(|| "–".to_owned(), |c| code(&c.summary()));
+        let digest = stack
+            .digest
+            .as_deref()
+            .map_or_else(|| "–".to_owned(), |d| code(d.get(7..19).unwrap_or(d)));
+        let _ = writeln!(
+            out,
+            "| {} | {} | {changes} | {digest} |",
+            code(&stack.stack.to_string()),
+            state(stack)
+        );
     }
     out.push('\n');
 }
 
 fn is_bad(stack: &StackView) -> bool {
-    matches!(stack.state, StackState::PlanFailed { .. } | StackState::ApplyFailed { .. } | StackState::Refused { .. })
+    matches!(
+        stack.state,
+        StackState::PlanFailed { .. } | StackState::ApplyFailed { .. } | StackState::Refused { .. }
+    )
 }
 
 fn state(stack: &StackView) -> String {
@@ -115,11 +137,19 @@ fn state(stack: &StackView) -> String {
 fn section(stack: &StackView, room: usize) -> (String, bool) {
     let mut text = String::new();
     let mut whole = true;
-    if let StackState::PlanFailed { message } | StackState::ApplyFailed { message } | StackState::Refused { reason: message } = &stack.state {
+    if let StackState::PlanFailed { message }
+    | StackState::ApplyFailed { message }
+    | StackState::Refused { reason: message } = &stack.state
+    {
         text.push_str(&fence("text", &shorten(message, 6_000)));
     }
     if !stack.warnings.is_empty() {
-        let lines: Vec<String> = stack.warnings.iter().take(20).map(ToString::to_string).collect();
+        let lines: Vec<String> = stack
+            .warnings
+            .iter()
+            .take(20)
+            .map(ToString::to_string)
+            .collect();
         text.push_str(&fence("text", &lines.join("\n")));
     }
     if let Some(changes) = stack.changes.as_ref().filter(|c| !c.changes.is_empty()) {
@@ -129,7 +159,12 @@ fn section(stack: &StackView, room: usize) -> (String, bool) {
             let lines = describe(change);
             // Escapes can make a line longer; a third is kept for them.
             if diff.len() + lines.len() > limit / 3 * 2 {
-                let _ = writeln!(diff, "# {} more of {} are not shown here", changes.changes.len() - count, changes.changes.len());
+                let _ = writeln!(
+                    diff,
+                    "# {} more of {} are not shown here",
+                    changes.changes.len() - count,
+                    changes.changes.len()
+                );
                 whole = false;
                 break;
             }
@@ -141,8 +176,18 @@ fn section(stack: &StackView, room: usize) -> (String, bool) {
         return (String::new(), whole);
     }
     let open = if is_bad(stack) { " open" } else { "" };
-    let summary = stack.changes.as_ref().map(|c| format!(": {}", code(&c.summary()))).unwrap_or_default();
-    (format!("<details{open}>\n<summary>{}{summary}</summary>\n\n{text}\n</details>\n\n", code(&stack.stack.to_string())), whole)
+    let summary = stack
+        .changes
+        .as_ref()
+        .map(|c| format!(": {}", code(&c.summary())))
+        .unwrap_or_default();
+    (
+        format!(
+            "<details{open}>\n<summary>{}{summary}</summary>\n\n{text}\n</details>\n\n",
+            code(&stack.stack.to_string())
+        ),
+        whole,
+    )
 }
 
 /// A change as lines of a diff: the sign stands first, so that GitHub colours it.
@@ -154,7 +199,11 @@ fn describe(change: &Change) -> String {
         Action::Read | Action::Forget => "#",
     };
     let one_line = |text: &str| text.replace(['\n', '\r'], "\\n");
-    let mut out = format!("{sign} {} {}\n", change.action.word(), one_line(&change.address));
+    let mut out = format!(
+        "{sign} {} {}\n",
+        change.action.word(),
+        one_line(&change.address)
+    );
     for attribute in change.attributes.iter().take(200) {
         let path = one_line(&attribute.path);
         let line = match (&attribute.before, &attribute.after) {
@@ -167,14 +216,26 @@ fn describe(change: &Change) -> String {
         out.push('\n');
     }
     if change.attributes.len() > 200 {
-        let _ = writeln!(out, "#     {} more attributes", change.attributes.len() - 200);
+        let _ = writeln!(
+            out,
+            "#     {} more attributes",
+            change.attributes.len() - 200
+        );
     }
     out
 }
 
 fn foot(view: &RequestView) -> String {
-    let link = view.run_url.as_ref().map(|u| format!(" · [run]({u})")).unwrap_or_default();
-    format!("<sub>{} · commit {}{link}</sub>\n", code(&view.request), code(view.sha.get(..12).unwrap_or(&view.sha)))
+    let link = view
+        .run_url
+        .as_ref()
+        .map(|u| format!(" · [run]({u})"))
+        .unwrap_or_default();
+    format!(
+        "<sub>{} · commit {}{link}</sub>\n",
+        code(&view.request),
+        code(view.sha.get(..12).unwrap_or(&view.sha))
+    )
 }
 
 #[cfg(test)]
@@ -183,7 +244,9 @@ mod tests {
     use crate::engine::change::{Attribute, Changes};
 
     fn view(changes: Vec<Change>) -> RequestView {
-        let Ok(stack) = "acme/web/staging".parse() else { panic!() };
+        let Ok(stack) = "acme/web/staging".parse() else {
+            panic!()
+        };
         RequestView {
             version: 1,
             request: "acme/pr-1-x".into(),
@@ -192,7 +255,17 @@ mod tests {
             plan_only: true,
             overall: Overall::Success,
             headline: "planned".into(),
-            stacks: vec![StackView { stack, state: StackState::Planned, changes: Some(Changes { changes, outputs_change: false }), digest: None, approved_by: None, warnings: Vec::new() }],
+            stacks: vec![StackView {
+                stack,
+                state: StackState::Planned,
+                changes: Some(Changes {
+                    changes,
+                    outputs_change: false,
+                }),
+                digest: None,
+                approved_by: None,
+                warnings: Vec::new(),
+            }],
             findings: Vec::new(),
             run_url: None,
         }
@@ -200,9 +273,21 @@ mod tests {
 
     #[test]
     fn t17_a_big_plan_keeps_the_budget_and_the_destroy() {
-        let mut changes = vec![Change { address: "z.doomed".into(), action: Action::Delete, attributes: Vec::new() }];
+        let mut changes = vec![Change {
+            address: "z.doomed".into(),
+            action: Action::Delete,
+            attributes: Vec::new(),
+        }];
         for i in 0..5_000 {
-            changes.push(Change { address: format!("a.n{i}"), action: Action::Update, attributes: vec![Attribute { path: "v".into(), before: Some("1".into()), after: Some("2".into()) }] });
+            changes.push(Change {
+                address: format!("a.n{i}"),
+                action: Action::Update,
+                attributes: vec![Attribute {
+                    path: "v".into(),
+                    before: Some("1".into()),
+                    after: Some("2".into()),
+                }],
+            });
         }
         let text = body(&view(changes), "<!-- m -->");
         assert!(text.len() <= BUDGET, "{}", text.len());
@@ -213,7 +298,15 @@ mod tests {
 
     #[test]
     fn reads_like_this() {
-        let changes = vec![Change { address: "terraform_data.app".into(), action: Action::Create, attributes: vec![Attribute { path: "input.region".into(), before: None, after: Some("\"eu-west-1\"".into()) }] }];
+        let changes = vec![Change {
+            address: "terraform_data.app".into(),
+            action: Action::Create,
+            attributes: vec![Attribute {
+                path: "input.region".into(),
+                before: None,
+                after: Some("\"eu-west-1\"".into()),
+            }],
+        }];
         insta::assert_snapshot!(body(&view(changes), "<!-- m -->"), @r#"
         <!-- m -->
         ### ✅ Infrastructure: <code>planned</code>

@@ -10,14 +10,15 @@ fn is_unsafe(c: char) -> bool {
 
 /// Plain text for a terminal: control and hidden characters are written out, lines stay.
 pub fn terminal(text: &str) -> String {
-    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        if is_unsafe(c) {
-            out.extend(c.escape_unicode());
-        } else {
-            out.push(c);
-        }
-        out
-    })
+    text.chars()
+        .fold(String::with_capacity(text.len()), |mut out, c| {
+            if is_unsafe(c) {
+                out.extend(c.escape_unicode());
+            } else {
+                out.push(c);
+            }
+            out
+        })
 }
 
 /// Inline code for Markdown and HTML: every ASCII punctuation mark becomes an entity, so that
@@ -27,8 +28,18 @@ pub fn code(text: &str) -> String {
     for c in text.chars() {
         match c {
             '\n' | '\r' | '\t' => out.push(' '),
-            c if is_unsafe(c) => out.extend(c.escape_unicode().flat_map(|c| if c.is_ascii_punctuation() { entity(c) } else { c.to_string() }.chars().collect::<Vec<_>>())),
-            c if c.is_ascii_punctuation() && !matches!(c, '-' | '.' | '/' | ',') => out.push_str(&entity(c)),
+            c if is_unsafe(c) => out.extend(c.escape_unicode().flat_map(|c| {
+                if c.is_ascii_punctuation() {
+                    entity(c)
+                } else {
+                    c.to_string()
+                }
+                .chars()
+                .collect::<Vec<_>>()
+            })),
+            c if c.is_ascii_punctuation() && !matches!(c, '-' | '.' | '/' | ',') => {
+                out.push_str(&entity(c))
+            }
             c => out.push(c),
         }
     }
@@ -45,23 +56,30 @@ pub fn fence(language: &str, text: &str) -> String {
     let text = terminal(text);
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
     let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}{language}\n{}\n{fence}\n", text.trim_end_matches('\n'))
+    format!(
+        "{fence}{language}\n{}\n{fence}\n",
+        text.trim_end_matches('\n')
+    )
 }
 
 /// Text for HTML, outside and inside of attributes.
 pub fn html(text: &str) -> String {
-    terminal(text).chars().fold(String::with_capacity(text.len()), |mut out, c| {
-        match c {
-            '&' | '<' | '>' | '"' | '\'' => out.push_str(&entity(c)),
-            c => out.push(c),
-        }
-        out
-    })
+    terminal(text)
+        .chars()
+        .fold(String::with_capacity(text.len()), |mut out, c| {
+            match c {
+                '&' | '<' | '>' | '"' | '\'' => out.push_str(&entity(c)),
+                c => out.push(c),
+            }
+            out
+        })
 }
 
 /// The data part of a workflow command.
 pub fn command_data(text: &str) -> String {
-    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
 }
 
 /// A property of a workflow command.
@@ -88,14 +106,30 @@ mod tests {
     use pulldown_cmark::{Event, Options, Parser, Tag, TagEnd};
 
     const HOSTILE: &[&str] = &[
-        "```\n</details><img src=x>", "@octocat #1 GH-1", "</code></pre><script>alert(1)</script>", "| a | b |",
-        "<!-- tenantry -->", "[x](http://evil)", "![x](http://evil/y.png)", "\u{202e}evil", "`````", "~~~\n# big",
-        "&lt;b&gt;", "**bold**", "\r\n::set-output name=a::b", "http://evil.example", "a\n\n<details>",
+        "```\n</details><img src=x>",
+        "@octocat #1 GH-1",
+        "</code></pre><script>alert(1)</script>",
+        "| a | b |",
+        "<!-- tenantry -->",
+        "[x](http://evil)",
+        "![x](http://evil/y.png)",
+        "\u{202e}evil",
+        "`````",
+        "~~~\n# big",
+        "&lt;b&gt;",
+        "**bold**",
+        "\r\n::set-output name=a::b",
+        "http://evil.example",
+        "a\n\n<details>",
     ];
 
     /// Everything that a GFM parser sees outside of code, for a document with `text` in both forms.
     fn outside_code(text: &str) -> String {
-        let body = format!("start {} end\n\n{}\nlast\n", code(text), fence("diff", text));
+        let body = format!(
+            "start {} end\n\n{}\nlast\n",
+            code(text),
+            fence("diff", text)
+        );
         let mut depth = 0;
         let mut inline = false;
         let mut out = String::new();
@@ -134,7 +168,15 @@ mod tests {
 
     #[test]
     fn t21_hidden_characters_are_shown() {
-        for c in ['\u{202e}', '\u{200b}', '\u{feff}', '\u{1b}', '\u{ad}', '\u{2066}', '\u{e0041}'] {
+        for c in [
+            '\u{202e}',
+            '\u{200b}',
+            '\u{feff}',
+            '\u{1b}',
+            '\u{ad}',
+            '\u{2066}',
+            '\u{e0041}',
+        ] {
             let text = format!("a{c}b");
             for shown in [terminal(&text), code(&text), html(&text), fence("", &text)] {
                 assert!(!shown.contains(c), "{shown:?}");

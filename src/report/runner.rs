@@ -10,8 +10,10 @@ use crate::estate::{Finding, Level};
 /// `None` when the key or the value cannot be written safely.
 pub fn output(key: &str, value: &str, delimiter: &str) -> Option<String> {
     let key_ok = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
-    let delimiter_ok = delimiter.len() >= 32 && delimiter.bytes().all(|b| b.is_ascii_alphanumeric());
-    (key_ok && delimiter_ok && !value.contains(delimiter)).then(|| format!("{key}<<{delimiter}\n{value}\n{delimiter}\n"))
+    let delimiter_ok =
+        delimiter.len() >= 32 && delimiter.bytes().all(|b| b.is_ascii_alphanumeric());
+    (key_ok && delimiter_ok && !value.contains(delimiter))
+        .then(|| format!("{key}<<{delimiter}\n{value}\n{delimiter}\n"))
 }
 
 /// A finding as an annotation.
@@ -28,14 +30,22 @@ pub fn annotation(finding: &Finding) -> String {
         properties.push_str(&format!(",col={}", finding.place.column));
     }
     properties.push_str(&format!(",title={}", command_property(finding.rule)));
-    format!("::{level} {properties}::{}", command_data(&terminal(&finding.message)))
+    format!(
+        "::{level} {properties}::{}",
+        command_data(&terminal(&finding.message))
+    )
 }
 
 /// Foreign text for the log. The runner executes `::cmd::` at the start of a line and `##[cmd]`
 /// anywhere, so the first is switched off and the second is broken.
 pub fn foreign(text: &str, token: &str) -> String {
-    let text = terminal(text).replace("##[", "##\u{2060}[").replace(token, "…");
-    format!("::stop-commands::{token}\n{}\n::{token}::", text.trim_end_matches('\n'))
+    let text = terminal(text)
+        .replace("##[", "##\u{2060}[")
+        .replace(token, "…");
+    format!(
+        "::stop-commands::{token}\n{}\n::{token}::",
+        text.trim_end_matches('\n')
+    )
 }
 
 #[cfg(test)]
@@ -55,7 +65,9 @@ mod tests {
             let equals = line.find('=');
             let heredoc = line.find("<<");
             match (equals, heredoc) {
-                (Some(e), h) if h.is_none_or(|h| e < h) => out.push((line[..e].to_owned(), line[e + 1..].to_owned())),
+                (Some(e), h) if h.is_none_or(|h| e < h) => {
+                    out.push((line[..e].to_owned(), line[e + 1..].to_owned()))
+                }
                 (_, Some(h)) => {
                     let delimiter = &line[h + 2..];
                     let value: Vec<&str> = lines.by_ref().take_while(|l| *l != delimiter).collect();
@@ -73,7 +85,10 @@ mod tests {
         let mut found = Vec::new();
         for line in log.lines() {
             let trimmed = line.trim_start();
-            let v2 = trimmed.strip_prefix("::").and_then(|r| r.split_once("::")).map(|(c, d)| (c.to_owned(), d.to_owned()));
+            let v2 = trimmed
+                .strip_prefix("::")
+                .and_then(|r| r.split_once("::"))
+                .map(|(c, d)| (c.to_owned(), d.to_owned()));
             match (&stop, v2) {
                 (Some(token), Some((c, _))) if c == *token => stop = None,
                 (Some(_), _) => {}
@@ -108,13 +123,27 @@ mod tests {
 
     #[test]
     fn t7_the_token_itself_cannot_be_guessed_or_repeated() {
-        assert_eq!(commands(&foreign(&format!("::{TOKEN}::\n::set-env name=a::b"), TOKEN)), Vec::<String>::new());
-        assert_eq!(commands("  ::set-env name=a::b"), vec!["set-env name=a"], "the port sees commands at all");
+        assert_eq!(
+            commands(&foreign(
+                &format!("::{TOKEN}::\n::set-env name=a::b"),
+                TOKEN
+            )),
+            Vec::<String>::new()
+        );
+        assert_eq!(
+            commands("  ::set-env name=a::b"),
+            vec!["set-env name=a"],
+            "the port sees commands at all"
+        );
     }
 
     #[test]
     fn t7_a_hostile_title_stays_one_annotation() {
-        let finding = Finding::error(Place::at("a,b:c%\n::error::x", 1, 2), "schema", "x\n::set-env name=a::b %0A");
+        let finding = Finding::error(
+            Place::at("a,b:c%\n::error::x", 1, 2),
+            "schema",
+            "x\n::set-env name=a::b %0A",
+        );
         let line = annotation(&finding);
         assert_eq!(line.lines().count(), 1, "{line}");
         assert_eq!(commands(&line).len(), 1, "{line}");

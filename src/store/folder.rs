@@ -17,7 +17,10 @@ pub(super) struct Folder {
 
 impl Folder {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, counter: AtomicU64::new(0) }
+        Self {
+            root,
+            counter: AtomicU64::new(0),
+        }
     }
 
     pub(super) fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
@@ -33,17 +36,26 @@ impl Folder {
 
     pub(super) fn create(&self, key: &str, bytes: &[u8]) -> Result<Put, StoreError> {
         let path = self.root.join(key);
-        let written = self.write_beside(&path, bytes).map_err(|e| failed(key, e))?;
+        let written = self
+            .write_beside(&path, bytes)
+            .map_err(|e| failed(key, e))?;
         let linked = fs::hard_link(&written, &path);
         fs::remove_file(&written).map_err(|e| failed(key, e))?;
         match linked {
-            Ok(()) => sync_parent(&path).map(|()| Put::Done).map_err(|e| failed(key, e)),
+            Ok(()) => sync_parent(&path)
+                .map(|()| Put::Done)
+                .map_err(|e| failed(key, e)),
             Err(e) if e.kind() == ErrorKind::AlreadyExists => Ok(Put::Conflict),
             Err(e) => Err(failed(key, e)),
         }
     }
 
-    pub(super) fn replace(&self, key: &str, bytes: &[u8], expected: &Version) -> Result<Put, StoreError> {
+    pub(super) fn replace(
+        &self,
+        key: &str,
+        bytes: &[u8],
+        expected: &Version,
+    ) -> Result<Put, StoreError> {
         let path = self.root.join(key);
         let write = || -> std::io::Result<Put> {
             // The lock is released when the file is closed, also when the process is killed.
@@ -70,7 +82,9 @@ impl Folder {
         while let Some((path, key)) = open.pop() {
             let entries = match fs::read_dir(&path) {
                 Ok(entries) => entries,
-                Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => continue,
+                Err(e) if matches!(e.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {
+                    continue;
+                }
                 Err(e) => return Err(failed(&key, e)),
             };
             for entry in entries {
@@ -111,9 +125,15 @@ fn sync_parent(path: &Path) -> std::io::Result<()> {
 }
 
 fn version(bytes: &[u8]) -> Version {
-    Version(UpdateVersion { e_tag: Some(Digest::of(bytes).as_str().to_owned()), version: None })
+    Version(UpdateVersion {
+        e_tag: Some(Digest::of(bytes).as_str().to_owned()),
+        version: None,
+    })
 }
 
 fn failed(key: &str, source: std::io::Error) -> StoreError {
-    StoreError::Folder { key: key.to_owned(), source }
+    StoreError::Folder {
+        key: key.to_owned(),
+        source,
+    }
 }

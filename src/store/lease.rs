@@ -45,21 +45,42 @@ pub enum Taken {
 }
 
 /// Takes the lease at `key` for `seconds`.
-pub async fn take(store: &Store, key: &str, who: &str, seconds: u64, clock: &Clock) -> Result<Taken, StoreError> {
+pub async fn take(
+    store: &Store,
+    key: &str,
+    who: &str,
+    seconds: u64,
+    clock: &Clock,
+) -> Result<Taken, StoreError> {
     let now = clock.now();
     let nonce = crate::store::seal::random_hex();
-    let holder = Holder { who: who.to_owned(), since: now, until: now.plus(seconds), held: true, nonce };
+    let holder = Holder {
+        who: who.to_owned(),
+        since: now,
+        until: now.plus(seconds),
+        held: true,
+        nonce,
+    };
     for _ in 0..20 {
         let (put, after) = match store.read::<Holder>(key).await? {
             None => (store.create_json(key, &holder).await?, None),
             Some((other, _)) if other.held && other.until > now => return Ok(Taken::No(other)),
             Some((other, version)) => {
                 let bytes = super::json(key, &holder)?;
-                (store.replace(key, bytes, &version).await?, other.held.then_some(other))
+                (
+                    store.replace(key, bytes, &version).await?,
+                    other.held.then_some(other),
+                )
             }
         };
         if put == Put::Done {
-            return Ok(Taken::Yes { lease: Lease { key: key.to_owned(), holder }, after });
+            return Ok(Taken::Yes {
+                lease: Lease {
+                    key: key.to_owned(),
+                    holder,
+                },
+                after,
+            });
         }
     }
     Err(StoreError::Contended(key.to_owned()))
@@ -112,9 +133,14 @@ mod tests {
                 assert!(winner.replace(lease).is_none(), "two holders");
             }
         }
-        let Some(lease) = winner else { panic!("nobody got it") };
+        let Some(lease) = winner else {
+            panic!("nobody got it")
+        };
         lease.release(&store).await?;
-        assert!(matches!(take(&store, "leases/a.json", "next", 60, &clock).await?, Taken::Yes { after: None, .. }));
+        assert!(matches!(
+            take(&store, "leases/a.json", "next", 60, &clock).await?,
+            Taken::Yes { after: None, .. }
+        ));
         let late = Clock::from_fn(|| Time(2_000));
         let taken = take(&store, "leases/a.json", "late", 60, &late).await?;
         assert!(matches!(taken, Taken::Yes { after: Some(h), .. } if h.who == "next"));

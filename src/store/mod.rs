@@ -17,7 +17,9 @@ use std::sync::Arc;
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The URL in `tenantry.yml` is not usable.
-    #[error("the store URL `{url}` is not usable; write `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `file:///folder`")]
+    #[error(
+        "the store URL `{url}` is not usable; write `s3://bucket/prefix`, `gs://bucket/prefix`, `az://container/prefix` or `file:///folder`"
+    )]
     Url {
         /// The URL.
         url: String,
@@ -26,7 +28,9 @@ pub enum StoreError {
         source: Option<object_store::Error>,
     },
     /// It did not answer, or refused.
-    #[error("the store cannot be reached or refused `{key}`; check the bucket in `tenantry.yml` (`store.url`) and the credentials of this job")]
+    #[error(
+        "the store cannot be reached or refused `{key}`; check the bucket in `tenantry.yml` (`store.url`) and the credentials of this job"
+    )]
     Unreachable {
         /// The key.
         key: String,
@@ -81,27 +85,44 @@ pub struct Store(Backend);
 #[derive(Debug, Clone)]
 enum Backend {
     Folder(Arc<folder::Folder>),
-    Object { store: Arc<dyn ObjectStore>, prefix: Path },
+    Object {
+        store: Arc<dyn ObjectStore>,
+        prefix: Path,
+    },
 }
 
 impl Store {
     /// Opens `url`. `options` are the cloud settings of the environment (`AWS_REGION`, …),
     /// handed over by the caller because only the command line reads the environment.
     pub fn open(url: &str, options: &[(String, String)]) -> Result<Self, StoreError> {
-        let bad = |source| StoreError::Url { url: without_user_info(url), source };
+        let bad = |source| StoreError::Url {
+            url: without_user_info(url),
+            source,
+        };
         if let Some(path) = url.strip_prefix("file://") {
             if !path.starts_with('/') {
                 return Err(bad(None));
             }
-            return Ok(Self(Backend::Folder(Arc::new(folder::Folder::new(path.into())))));
+            return Ok(Self(Backend::Folder(Arc::new(folder::Folder::new(
+                path.into(),
+            )))));
         }
         let parsed = url::Url::parse(url).map_err(|_| bad(None))?;
-        if !["s3", "gs", "az", "abfss"].contains(&parsed.scheme()) || parsed.username() != "" || parsed.password().is_some() {
+        if !["s3", "gs", "az", "abfss"].contains(&parsed.scheme())
+            || parsed.username() != ""
+            || parsed.password().is_some()
+        {
             return Err(bad(None));
         }
-        let options = options.iter().map(|(k, v)| (k.to_ascii_lowercase(), v.clone()));
-        let (store, prefix) = object_store::parse_url_opts(&parsed, options).map_err(|e| bad(Some(e)))?;
-        Ok(Self(Backend::Object { store: Arc::from(store), prefix }))
+        let options = options
+            .iter()
+            .map(|(k, v)| (k.to_ascii_lowercase(), v.clone()));
+        let (store, prefix) =
+            object_store::parse_url_opts(&parsed, options).map_err(|e| bad(Some(e)))?;
+        Ok(Self(Backend::Object {
+            store: Arc::from(store),
+            prefix,
+        }))
     }
 
     /// Reads an object and its version.
@@ -111,8 +132,14 @@ impl Store {
             Backend::Folder(folder) => folder.get(key),
             Backend::Object { store, prefix } => match store.get(&at(prefix, key)).await {
                 Ok(found) => {
-                    let version = Version(UpdateVersion { e_tag: found.meta.e_tag.clone(), version: found.meta.version.clone() });
-                    let bytes = found.bytes().await.map_err(|source| unreachable(key, source))?;
+                    let version = Version(UpdateVersion {
+                        e_tag: found.meta.e_tag.clone(),
+                        version: found.meta.version.clone(),
+                    });
+                    let bytes = found
+                        .bytes()
+                        .await
+                        .map_err(|source| unreachable(key, source))?;
                     Ok(Some((bytes.to_vec(), version)))
                 }
                 Err(object_store::Error::NotFound { .. }) => Ok(None),
@@ -126,16 +153,32 @@ impl Store {
         check(key)?;
         match &self.0 {
             Backend::Folder(folder) => folder.create(key, &bytes),
-            Backend::Object { store, prefix } => put(store, prefix, key, bytes, PutMode::Create).await,
+            Backend::Object { store, prefix } => {
+                put(store, prefix, key, bytes, PutMode::Create).await
+            }
         }
     }
 
     /// Writes an object only if it still is `version`.
-    pub async fn replace(&self, key: &str, bytes: Vec<u8>, version: &Version) -> Result<Put, StoreError> {
+    pub async fn replace(
+        &self,
+        key: &str,
+        bytes: Vec<u8>,
+        version: &Version,
+    ) -> Result<Put, StoreError> {
         check(key)?;
         match &self.0 {
             Backend::Folder(folder) => folder.replace(key, &bytes, version),
-            Backend::Object { store, prefix } => put(store, prefix, key, bytes, PutMode::Update(version.0.clone())).await,
+            Backend::Object { store, prefix } => {
+                put(
+                    store,
+                    prefix,
+                    key,
+                    bytes,
+                    PutMode::Update(version.0.clone()),
+                )
+                .await
+            }
         }
     }
 
@@ -147,9 +190,16 @@ impl Store {
             Backend::Object { store, prefix } => {
                 use futures_util::TryStreamExt as _;
                 let root = at(prefix, folder);
-                let found: Vec<_> = store.list(Some(&root)).try_collect().await.map_err(|e| unreachable(folder, e))?;
+                let found: Vec<_> = store
+                    .list(Some(&root))
+                    .try_collect()
+                    .await
+                    .map_err(|e| unreachable(folder, e))?;
                 let cut = prefix.as_ref().len() + usize::from(!prefix.as_ref().is_empty());
-                let mut keys: Vec<String> = found.iter().filter_map(|m| m.location.as_ref().get(cut..).map(str::to_owned)).collect();
+                let mut keys: Vec<String> = found
+                    .iter()
+                    .filter_map(|m| m.location.as_ref().get(cut..).map(str::to_owned))
+                    .collect();
                 keys.sort();
                 Ok(keys)
             }
@@ -157,9 +207,17 @@ impl Store {
     }
 
     /// Reads a JSON object.
-    pub async fn read<T: DeserializeOwned>(&self, key: &str) -> Result<Option<(T, Version)>, StoreError> {
-        let Some((bytes, version)) = self.get(key).await? else { return Ok(None) };
-        let value = serde_json::from_slice(&bytes).map_err(|source| StoreError::Corrupt { key: key.to_owned(), source })?;
+    pub async fn read<T: DeserializeOwned>(
+        &self,
+        key: &str,
+    ) -> Result<Option<(T, Version)>, StoreError> {
+        let Some((bytes, version)) = self.get(key).await? else {
+            return Ok(None);
+        };
+        let value = serde_json::from_slice(&bytes).map_err(|source| StoreError::Corrupt {
+            key: key.to_owned(),
+            source,
+        })?;
         Ok(Some((value, version)))
     }
 
@@ -189,10 +247,18 @@ impl Store {
 
     /// Changes a JSON object that exists, by read, change and conditional write, until it holds.
     /// `None` when there is no such object; `change` answers whether it changed anything.
-    pub async fn update<T: Serialize + DeserializeOwned>(&self, key: &str, mut change: impl FnMut(&mut T) -> bool) -> Result<Option<T>, StoreError> {
+    pub async fn update<T: Serialize + DeserializeOwned>(
+        &self,
+        key: &str,
+        mut change: impl FnMut(&mut T) -> bool,
+    ) -> Result<Option<T>, StoreError> {
         for _ in 0..20 {
-            let Some((mut value, version)) = self.read::<T>(key).await? else { return Ok(None) };
-            if !change(&mut value) || self.replace(key, json(key, &value)?, &version).await? == Put::Done {
+            let Some((mut value, version)) = self.read::<T>(key).await? else {
+                return Ok(None);
+            };
+            if !change(&mut value)
+                || self.replace(key, json(key, &value)?, &version).await? == Put::Done
+            {
                 return Ok(Some(value));
             }
         }
@@ -201,29 +267,57 @@ impl Store {
 }
 
 fn json(key: &str, value: &impl Serialize) -> Result<Vec<u8>, StoreError> {
-    serde_json::to_vec_pretty(value).map_err(|source| StoreError::Corrupt { key: key.to_owned(), source })
+    serde_json::to_vec_pretty(value).map_err(|source| StoreError::Corrupt {
+        key: key.to_owned(),
+        source,
+    })
 }
 
-async fn put(store: &Arc<dyn ObjectStore>, prefix: &Path, key: &str, bytes: Vec<u8>, mode: PutMode) -> Result<Put, StoreError> {
-    match store.put_opts(&at(prefix, key), bytes.into(), PutOptions::from(mode)).await {
+async fn put(
+    store: &Arc<dyn ObjectStore>,
+    prefix: &Path,
+    key: &str,
+    bytes: Vec<u8>,
+    mode: PutMode,
+) -> Result<Put, StoreError> {
+    match store
+        .put_opts(&at(prefix, key), bytes.into(), PutOptions::from(mode))
+        .await
+    {
         Ok(_) => Ok(Put::Done),
-        Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => Ok(Put::Conflict),
+        Err(
+            object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. },
+        ) => Ok(Put::Conflict),
         Err(source) => Err(unreachable(key, source)),
     }
 }
 
 fn unreachable(key: &str, source: object_store::Error) -> StoreError {
-    StoreError::Unreachable { key: key.to_owned(), source }
+    StoreError::Unreachable {
+        key: key.to_owned(),
+        source,
+    }
 }
 
 fn at(prefix: &Path, key: &str) -> Path {
-    key.split('/').fold(prefix.clone(), |path, part| path.join(part))
+    key.split('/')
+        .fold(prefix.clone(), |path, part| path.join(part))
 }
 
 /// Keys are made of checked ids; this is the second lock on the same door.
 fn check(key: &str) -> Result<(), StoreError> {
-    let part = |p: &str| !p.is_empty() && !p.starts_with('.') && p.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.'));
-    if key.split('/').all(part) { Ok(()) } else { Err(StoreError::Key(crate::estate::ids::shown(key))) }
+    let part = |p: &str| {
+        !p.is_empty()
+            && !p.starts_with('.')
+            && p.bytes().all(|b| {
+                b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'_' | b'.')
+            })
+    };
+    if key.split('/').all(part) {
+        Ok(())
+    } else {
+        Err(StoreError::Key(crate::estate::ids::shown(key)))
+    }
 }
 
 fn without_user_info(url: &str) -> String {
@@ -243,11 +337,22 @@ mod tests {
         let store = Store::open(&format!("file://{}", dir.path().display()), &[])?;
         assert!(store.get("a/b.json").await?.is_none());
         assert_eq!(store.create("a/b.json", b"1".to_vec()).await?, Put::Done);
-        assert_eq!(store.create("a/b.json", b"2".to_vec()).await?, Put::Conflict);
-        let Some((bytes, old)) = store.get("a/b.json").await? else { panic!("gone") };
+        assert_eq!(
+            store.create("a/b.json", b"2".to_vec()).await?,
+            Put::Conflict
+        );
+        let Some((bytes, old)) = store.get("a/b.json").await? else {
+            panic!("gone")
+        };
         assert_eq!(bytes, b"1");
-        assert_eq!(store.replace("a/b.json", b"2".to_vec(), &old).await?, Put::Done);
-        assert_eq!(store.replace("a/b.json", b"3".to_vec(), &old).await?, Put::Conflict);
+        assert_eq!(
+            store.replace("a/b.json", b"2".to_vec(), &old).await?,
+            Put::Done
+        );
+        assert_eq!(
+            store.replace("a/b.json", b"3".to_vec(), &old).await?,
+            Put::Conflict
+        );
         assert_eq!(store.list("a").await?, vec!["a/b.json"]);
         assert!(store.list("none").await?.is_empty());
         Ok(())
@@ -257,11 +362,28 @@ mod tests {
     async fn t19_keys_cannot_leave_the_store() -> Result<(), Box<dyn std::error::Error>> {
         let dir = tempfile::tempdir()?;
         let store = Store::open(&format!("file://{}", dir.path().display()), &[])?;
-        for key in ["../x", "a/../b", "/a", "a//b", "A", "a%2e%2e/b", "env:/x", ".lock", "a/.tflock", ""] {
-            assert!(matches!(store.get(key).await, Err(StoreError::Key(_))), "{key}");
+        for key in [
+            "../x",
+            "a/../b",
+            "/a",
+            "a//b",
+            "A",
+            "a%2e%2e/b",
+            "env:/x",
+            ".lock",
+            "a/.tflock",
+            "",
+        ] {
+            assert!(
+                matches!(store.get(key).await, Err(StoreError::Key(_))),
+                "{key}"
+            );
         }
         assert!(Store::open("ftp://x", &[]).is_err());
-        assert!(Store::open("s3://user:secret@bucket/x", &[]).is_err_and(|e| !e.to_string().contains("secret")));
+        assert!(
+            Store::open("s3://user:secret@bucket/x", &[])
+                .is_err_and(|e| !e.to_string().contains("secret"))
+        );
         Ok(())
     }
 }

@@ -8,10 +8,14 @@ use std::str::FromStr;
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// The recipient in `tenantry.yml` is not one.
-    #[error("`store.seal_recipient` in tenantry.yml is not an age recipient; write the `age1…` line that `tenantry init manager` printed")]
+    #[error(
+        "`store.seal_recipient` in tenantry.yml is not an age recipient; write the `age1…` line that `tenantry init manager` printed"
+    )]
     Recipient,
     /// The identity is not one. It is never shown.
-    #[error("TENANTRY_SEAL_IDENTITY is not an age identity; set the secret of the apply environment to the `AGE-SECRET-KEY-1…` line")]
+    #[error(
+        "TENANTRY_SEAL_IDENTITY is not an age identity; set the secret of the apply environment to the `AGE-SECRET-KEY-1…` line"
+    )]
     Identity,
     /// It was sealed to somebody else, or changed since.
     #[error("the sealed file cannot be opened: it was changed, cut off, or sealed for another key")]
@@ -38,7 +42,9 @@ impl SealIdentity {
     }
     /// Reads `AGE-SECRET-KEY-1…`.
     pub fn parse(text: &str) -> Result<Self, SealError> {
-        age::x25519::Identity::from_str(text.trim()).map(Self).map_err(|_| SealError::Identity)
+        age::x25519::Identity::from_str(text.trim())
+            .map(Self)
+            .map_err(|_| SealError::Identity)
     }
     /// The public half, `age1…`.
     pub fn recipient(&self) -> String {
@@ -52,16 +58,21 @@ impl SealIdentity {
 
 /// Encrypts to an `age1…` recipient.
 pub fn seal(recipient: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
-    let recipient = age::x25519::Recipient::from_str(recipient.trim()).map_err(|_| SealError::Recipient)?;
+    let recipient =
+        age::x25519::Recipient::from_str(recipient.trim()).map_err(|_| SealError::Recipient)?;
     age::encrypt(&recipient, plain).map_err(SealError::Failed)
 }
 
 /// Decrypts. Any change of the bytes is found (age authenticates every chunk).
 pub fn open(identity: &SealIdentity, sealed: &[u8]) -> Result<Vec<u8>, SealError> {
     let decryptor = age::Decryptor::new_buffered(sealed).map_err(|_| SealError::Broken)?;
-    let mut reader = decryptor.decrypt(std::iter::once(&identity.0 as &dyn age::Identity)).map_err(|_| SealError::Broken)?;
+    let mut reader = decryptor
+        .decrypt(std::iter::once(&identity.0 as &dyn age::Identity))
+        .map_err(|_| SealError::Broken)?;
     let mut plain = Vec::new();
-    reader.read_to_end(&mut plain).map_err(|_| SealError::Broken)?;
+    reader
+        .read_to_end(&mut plain)
+        .map_err(|_| SealError::Broken)?;
     Ok(plain)
 }
 
@@ -83,7 +94,9 @@ mod tests {
     #[test]
     fn t12_one_flipped_byte_is_found() {
         let identity = SealIdentity::generate();
-        let Ok(sealed) = seal(&identity.recipient(), b"the plan") else { panic!("seal") };
+        let Ok(sealed) = seal(&identity.recipient(), b"the plan") else {
+            panic!("seal")
+        };
         assert!(matches!(open(&identity, &sealed), Ok(p) if p == b"the plan"));
         for at in 0..sealed.len() {
             let mut bent = sealed.clone();

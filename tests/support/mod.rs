@@ -24,27 +24,51 @@ fn variable(name: &str) -> Option<String> {
 /// A program of the tests' own tool folder, or of the PATH.
 pub fn tool(name: &str) -> Option<PathBuf> {
     let own = variable("TENANTRY_TOOLS").map(|t| Path::new(&t).join("venv/bin").join(name));
-    own.into_iter().chain(path().split(':').map(|p| Path::new(p).join(name))).find(|p| p.is_file())
+    own.into_iter()
+        .chain(path().split(':').map(|p| Path::new(p).join(name)))
+        .find(|p| p.is_file())
 }
 
 /// Says loudly that a test did not run; `tests/run` counts these lines.
 pub fn skip(test: &str, reason: &str) -> Tested {
     eprintln!("SKIPPED {test}: {reason}");
     if let Some(file) = variable("TENANTRY_SKIPS") {
-        writeln!(std::fs::OpenOptions::new().append(true).create(true).open(file)?, "{test}: {reason}")?;
+        writeln!(
+            std::fs::OpenOptions::new()
+                .append(true)
+                .create(true)
+                .open(file)?,
+            "{test}: {reason}"
+        )?;
     }
     Ok(())
 }
 
 /// A runner that drives the real binary.
 pub fn steps() -> RunnerSettings {
-    RunnerSettings { kind: RunnerKind::Steps, tenantry: PathBuf::from(env!("CARGO_BIN_EXE_tenantry")), ..RunnerSettings::hold(&path()) }
+    RunnerSettings {
+        kind: RunnerKind::Steps,
+        tenantry: PathBuf::from(env!("CARGO_BIN_EXE_tenantry")),
+        ..RunnerSettings::hold(&path())
+    }
 }
 
 /// Settings of a stage in `dir`.
-pub fn settings(dir: &Path, engine: Engine, hints: Hints, runner: RunnerSettings) -> Result<StageSettings, Box<dyn Error>> {
+pub fn settings(
+    dir: &Path,
+    engine: Engine,
+    hints: Hints,
+    runner: RunnerSettings,
+) -> Result<StageSettings, Box<dyn Error>> {
     Ok(StageSettings {
-        server: Settings { dir: dir.to_owned(), port: 0, record: None, runner, admin_token: None, clock: Clock::real() },
+        server: Settings {
+            dir: dir.to_owned(),
+            port: 0,
+            record: None,
+            runner,
+            admin_token: None,
+            clock: Clock::real(),
+        },
         engine,
         hints,
         actions_ref: Sha::new(&"a".repeat(40))?,

@@ -10,7 +10,9 @@ use serde_json::json;
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "TENANTRY_SEAL_IDENTITY holds the key that opens sealed plans; only the apply environment has it.\n\nExample:\n  tenantry apply --request acme/push-<commit> --stack acme/web/staging")]
+#[command(
+    after_help = "TENANTRY_SEAL_IDENTITY holds the key that opens sealed plans; only the apply environment has it.\n\nExample:\n  tenantry apply --request acme/push-<commit> --stack acme/web/staging"
+)]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -19,17 +21,32 @@ pub struct Args {
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
     let manager = step::manager(&args.stack.step, env)?;
-    let identity = env
-        .get("TENANTRY_SEAL_IDENTITY")
-        .ok_or_else(|| CliError::usage("TENANTRY_SEAL_IDENTITY is not set").hint("set it as a secret of the apply environment; `tenantry init manager` printed it"))?;
+    let identity = env.get("TENANTRY_SEAL_IDENTITY").ok_or_else(|| {
+        CliError::usage("TENANTRY_SEAL_IDENTITY is not set")
+            .hint("set it as a secret of the apply environment; `tenantry init manager` printed it")
+    })?;
     let identity = SealIdentity::parse(identity)?;
     let work = step::work_folder(env);
     let machine = step::machine(env, &work);
     printer.progress(&format!("applying {}", args.stack.stack));
-    let done = apply(&manager, &args.stack.request, &args.stack.stack, &identity, &machine).await;
+    let done = apply(
+        &manager,
+        &args.stack.request,
+        &args.stack.stack,
+        &identity,
+        &machine,
+    )
+    .await;
     let _ = std::fs::remove_dir_all(&work);
     let record = done?;
-    let by = record.approved_by.as_ref().map(|w| format!(", approved by {w}")).unwrap_or_default();
-    printer.result(&json!({"version": 1, "apply": record}), &format!("{}: applied{by}", record.stack));
+    let by = record
+        .approved_by
+        .as_ref()
+        .map(|w| format!(", approved by {w}"))
+        .unwrap_or_default();
+    printer.result(
+        &json!({"version": 1, "apply": record}),
+        &format!("{}: applied{by}", record.stack),
+    );
     Ok(Exit::Done)
 }

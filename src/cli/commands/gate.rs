@@ -10,7 +10,9 @@ use std::time::Duration;
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  tenantry gate --request acme/push-<commit> --stack acme/web/production --wait")]
+#[command(
+    after_help = "Example:\n  tenantry gate --request acme/push-<commit> --stack acme/web/production --wait"
+)]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -27,21 +29,39 @@ fn flag(text: &str) -> Result<bool, String> {
     match text {
         "true" => Ok(true),
         "false" | "" => Ok(false),
-        other => Err(format!("`{}` is neither true nor false", crate::estate::ids::shown(other))),
+        other => Err(format!(
+            "`{}` is neither true nor false",
+            crate::estate::ids::shown(other)
+        )),
     }
 }
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
     let manager = step::manager(&args.stack.step, env)?;
-    let patience = args.wait.then(|| Duration::from_secs(args.wait_minutes * 60));
+    let patience = args
+        .wait
+        .then(|| Duration::from_secs(args.wait_minutes * 60));
     match gate(&manager, &args.stack.request, &args.stack.stack, patience).await? {
         Decision::Open(approved) => {
-            let who = approved.approved_by().map_or_else(|| "no approval needed".to_owned(), |w| format!("approved by {w}"));
+            let who = approved.approved_by().map_or_else(
+                || "no approval needed".to_owned(),
+                |w| format!("approved by {w}"),
+            );
             let json = json!({"version": 1, "stack": args.stack.stack, "decision": "open", "digest": approved.digest(), "approved_by": approved.approved_by()});
-            printer.result(&json, &format!("{}: {who} (plan {})", args.stack.stack, approved.digest().short()));
+            printer.result(
+                &json,
+                &format!(
+                    "{}: {who} (plan {})",
+                    args.stack.stack,
+                    approved.digest().short()
+                ),
+            );
             Ok(Exit::Done)
         }
-        Decision::Waiting { reason } => Err(CliError::failed(format!("{}: {reason}", args.stack.stack)).hint("approve it in the manager's run, or pass --wait")),
+        Decision::Waiting { reason } => {
+            Err(CliError::failed(format!("{}: {reason}", args.stack.stack))
+                .hint("approve it in the manager's run, or pass --wait"))
+        }
     }
 }

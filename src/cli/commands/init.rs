@@ -23,7 +23,9 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum What {
     /// A manager repository: settings, an example product, policies, workflows.
-    #[command(after_help = "Example:\n  tenantry init manager infra-manager --repository acme-ops/infra-manager --bucket acme-ops-state")]
+    #[command(
+        after_help = "Example:\n  tenantry init manager infra-manager --repository acme-ops/infra-manager --bucket acme-ops-state"
+    )]
     Manager(ManagerArgs),
     /// What a customer needs: infra/variables.yml and the trigger workflow.
     #[command(after_help = "Example:\n  tenantry init customer ../shop --project shop")]
@@ -38,7 +40,12 @@ struct Common {
     #[arg(long, value_delimiter = ',', default_values = ["staging", "production"])]
     environments: Vec<EnvironmentId>,
     /// Commit of tenantry's actions that the workflows use; asked of GitHub when absent.
-    #[arg(long, env = "TENANTRY_ACTIONS_REF", hide_env = true, value_name = "COMMIT")]
+    #[arg(
+        long,
+        env = "TENANTRY_ACTIONS_REF",
+        hide_env = true,
+        value_name = "COMMIT"
+    )]
     actions_ref: Option<Sha>,
     /// Repository of tenantry's actions.
     #[arg(long, default_value = "tenantry/tenantry", value_name = "OWNER/NAME")]
@@ -53,7 +60,11 @@ struct ManagerArgs {
     #[command(flatten)]
     common: Common,
     /// The manager repository on GitHub.
-    #[arg(long, value_name = "OWNER/NAME", default_value = "my-org/infra-manager")]
+    #[arg(
+        long,
+        value_name = "OWNER/NAME",
+        default_value = "my-org/infra-manager"
+    )]
     repository: RepoSlug,
     /// Bucket for plans, requests and Terraform state.
     #[arg(long, default_value = "my-org-infra-state", value_parser = bucket)]
@@ -76,13 +87,27 @@ struct CustomerArgs {
 }
 
 fn bucket(text: &str) -> Result<String, String> {
-    let ok = (3..=63).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'));
-    if ok { Ok(text.to_owned()) } else { Err("3 to 63 of a-z, 0-9, `-` and `.`".into()) }
+    let ok = (3..=63).contains(&text.len())
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.'));
+    if ok {
+        Ok(text.to_owned())
+    } else {
+        Err("3 to 63 of a-z, 0-9, `-` and `.`".into())
+    }
 }
 
 fn branch(text: &str) -> Result<String, String> {
-    let ok = !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/'));
-    if ok { Ok(text.to_owned()) } else { Err("letters, digits, `-`, `_`, `.` and `/`".into()) }
+    let ok = !text.is_empty()
+        && text
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'/'));
+    if ok {
+        Ok(text.to_owned())
+    } else {
+        Err("letters, digits, `-`, `_`, `.` and `/`".into())
+    }
 }
 
 /// Runs it.
@@ -105,14 +130,22 @@ async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result
     })?;
     let secret = beside(&args.common.dir);
     if secret.exists() && !args.common.dry_run {
-        return Err(CliError::failed(format!("`{}` is there already; nothing was written", secret.display())).hint("it opens plans of an earlier manager; move it away first"));
+        return Err(CliError::failed(format!(
+            "`{}` is there already; nothing was written",
+            secret.display()
+        ))
+        .hint("it opens plans of an earlier manager; move it away first"));
     }
     write(&args.common, &files, printer)?;
     if args.common.dry_run {
         return Ok(Exit::Done);
     }
     // Outside of the repository and for its owner only: whoever has it can open sealed plans.
-    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&secret)?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&secret)?;
     file.write_all(format!("{}\n", identity.expose()).as_bytes())?;
     file.sync_all()?;
     printer.progress(&format!(
@@ -125,13 +158,32 @@ async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result
 }
 
 async fn new_customer(args: &CustomerArgs, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    let folder = args.common.dir.file_name().map(|n| n.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let folder = args
+        .common
+        .dir
+        .file_name()
+        .map(|n| n.to_string_lossy().to_lowercase())
+        .unwrap_or_default();
     let project = args.project.clone().unwrap_or(folder);
-    let ok = project.len() <= 31 && project.starts_with(|c: char| c.is_ascii_lowercase()) && project.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-') && project.len() > 1;
+    let ok = project.len() <= 31
+        && project.starts_with(|c: char| c.is_ascii_lowercase())
+        && project
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        && project.len() > 1;
     if !ok {
-        return Err(CliError::usage(format!("`{}` is not a project name", crate::estate::ids::shown(&project))).hint("name one with --project: 2 to 31 of a-z, 0-9 and `-`, a letter first"));
+        return Err(CliError::usage(format!(
+            "`{}` is not a project name",
+            crate::estate::ids::shown(&project)
+        ))
+        .hint("name one with --project: 2 to 31 of a-z, 0-9 and `-`, a letter first"));
     }
-    let files = customer(&CustomerPlan { project, environments: args.common.environments.clone(), branch: args.branch.clone(), actions: actions(&args.common, env).await? })?;
+    let files = customer(&CustomerPlan {
+        project,
+        environments: args.common.environments.clone(),
+        branch: args.branch.clone(),
+        actions: actions(&args.common, env).await?,
+    })?;
     write(&args.common, &files, printer)?;
     Ok(Exit::Done)
 }
@@ -149,11 +201,18 @@ async fn actions(common: &Common, env: &Env) -> Result<Actions, CliError> {
             })?
         }
     };
-    Ok(Actions { actions_repository: common.actions_repository.clone(), actions_ref, actions_version: version.into() })
+    Ok(Actions {
+        actions_repository: common.actions_repository.clone(),
+        actions_ref,
+        actions_version: version.into(),
+    })
 }
 
 fn beside(dir: &Path) -> PathBuf {
-    let mut name = dir.file_name().map(std::ffi::OsStr::to_os_string).unwrap_or_default();
+    let mut name = dir
+        .file_name()
+        .map(std::ffi::OsStr::to_os_string)
+        .unwrap_or_default();
     name.push(".seal-identity");
     dir.with_file_name(name)
 }
@@ -161,7 +220,11 @@ fn beside(dir: &Path) -> PathBuf {
 /// Writes all files or none: what is there already is never overwritten.
 fn write(common: &Common, files: &[File], printer: &Printer) -> Result<(), CliError> {
     if let Some((path, _)) = files.iter().find(|(p, _)| common.dir.join(p).exists()) {
-        return Err(CliError::failed(format!("`{}` is there already; nothing was written", common.dir.join(path).display())).hint("name another folder, or move the file away"));
+        return Err(CliError::failed(format!(
+            "`{}` is there already; nothing was written",
+            common.dir.join(path).display()
+        ))
+        .hint("name another folder, or move the file away"));
     }
     if !common.dry_run {
         for (path, text) in files {
@@ -169,7 +232,13 @@ fn write(common: &Common, files: &[File], printer: &Printer) -> Result<(), CliEr
         }
     }
     let list: Vec<&str> = files.iter().map(|(p, _)| p.as_str()).collect();
-    let text = list.iter().map(|p| format!("{}\n", common.dir.join(p).display())).collect::<String>();
-    printer.result(&json!({"version": 1, "dir": common.dir, "files": list, "written": !common.dry_run}), &text);
+    let text = list
+        .iter()
+        .map(|p| format!("{}\n", common.dir.join(p).display()))
+        .collect::<String>();
+    printer.result(
+        &json!({"version": 1, "dir": common.dir, "files": list, "written": !common.dry_run}),
+        &text,
+    );
     Ok(())
 }

@@ -13,7 +13,9 @@ use std::path::PathBuf;
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  tenantry intake --estate infra-manager --event event.json --format json")]
+#[command(
+    after_help = "Example:\n  tenantry intake --estate infra-manager --event event.json --format json"
+)]
 pub struct Args {
     #[command(flatten)]
     step: StepArgs,
@@ -27,7 +29,10 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     let event = step::event(env, args.event.as_deref())?;
     let Some(payload) = event.get("client_payload") else {
         // Started by hand: look at one customer, or at all of them.
-        let customer = event.pointer("/inputs/customer").and_then(|c| c.as_str()).filter(|c| !c.is_empty());
+        let customer = event
+            .pointer("/inputs/customer")
+            .and_then(|c| c.as_str())
+            .filter(|c| !c.is_empty());
         return super::reconcile::sweep(&args.step, env, printer, customer).await;
     };
     let manager = step::manager(&args.step, env)?;
@@ -40,19 +45,41 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         Opened::Work(request) => {
             publish::report(&manager, &request.name, false).await?;
             let text = matrix::lines(std::slice::from_ref(&request));
-            matrix::print(printer, env.in_actions(), &[request], &json!({"outcome": "work"}), &text)
+            matrix::print(
+                printer,
+                env.in_actions(),
+                &[request],
+                &json!({"outcome": "work"}),
+                &text,
+            )
         }
         Opened::Nothing { request, reason } => {
             if let Some(request) = request.filter(|r| r.outcome.is_some()) {
                 publish::report(&manager, &request.name, true).await?;
             }
-            matrix::print(printer, env.in_actions(), &[], &json!({"outcome": "nothing", "reason": reason}), &format!("nothing to do: {reason}"))
+            matrix::print(
+                printer,
+                env.in_actions(),
+                &[],
+                &json!({"outcome": "nothing", "reason": reason}),
+                &format!("nothing to do: {reason}"),
+            )
         }
         Opened::Refused(request) => {
             let view = publish::report(&manager, &request.name, true).await?;
             printer.annotate(&view.findings);
             printer.summary(&crate::report::comment::summary(&view))?;
-            matrix::print(printer, true, &[], &json!({"outcome": "refused", "findings": view.findings}), &view.findings.iter().map(|f| format!("{f}\n")).collect::<String>())?;
+            matrix::print(
+                printer,
+                true,
+                &[],
+                &json!({"outcome": "refused", "findings": view.findings}),
+                &view
+                    .findings
+                    .iter()
+                    .map(|f| format!("{f}\n"))
+                    .collect::<String>(),
+            )?;
             Err(CliError::failed(format!("refused: {}", view.headline)))
         }
     }

@@ -17,8 +17,13 @@ pub fn matrices(requests: &[Request]) -> Value {
         for stack in &request.stacks {
             let entry = json!({"stack": stack, "request": request.name});
             let push = |map: &mut Map<String, Value>| {
-                let list = map.entry(stack.environment.as_str()).or_insert_with(|| json!({"include": []}));
-                if let Some(items) = list["include"].as_array_mut().filter(|i| i.len() < MAX_JOBS) {
+                let list = map
+                    .entry(stack.environment.as_str())
+                    .or_insert_with(|| json!({"include": []}));
+                if let Some(items) = list["include"]
+                    .as_array_mut()
+                    .filter(|i| i.len() < MAX_JOBS)
+                {
                     items.push(entry.clone());
                 }
             };
@@ -32,9 +37,19 @@ pub fn matrices(requests: &[Request]) -> Value {
 }
 
 /// Prints the result and writes the step's outputs.
-pub fn print(printer: &Printer, in_actions: bool, requests: &[Request], extra: &Value, text: &str) -> Result<Exit, CliError> {
+pub fn print(
+    printer: &Printer,
+    in_actions: bool,
+    requests: &[Request],
+    extra: &Value,
+    text: &str,
+) -> Result<Exit, CliError> {
     let matrices = matrices(requests);
-    let list: Vec<Value> = requests.iter().take(MAX_JOBS).map(|r| json!({"request": r.name})).collect();
+    let list: Vec<Value> = requests
+        .iter()
+        .take(MAX_JOBS)
+        .map(|r| json!({"request": r.name}))
+        .collect();
     let any = !requests.is_empty();
     let mut outputs = vec![
         ("any".to_owned(), any.to_string()),
@@ -43,13 +58,20 @@ pub fn print(printer: &Printer, in_actions: bool, requests: &[Request], extra: &
     ];
     for (kind, map) in [("plan", &matrices["plan"]), ("apply", &matrices["apply"])] {
         for (environment, matrix) in map.as_object().into_iter().flatten() {
-            outputs.push((format!("{kind}_{}", environment.replace('-', "_")), matrix.to_string()));
+            outputs.push((
+                format!("{kind}_{}", environment.replace('-', "_")),
+                matrix.to_string(),
+            ));
         }
     }
     printer.outputs(&outputs)?;
     let json = json!({"version": 1, "any": any, "requests": requests, "matrices": matrices, "details": extra});
     printer.result(&json, text);
-    Ok(if any || in_actions { Exit::Done } else { Exit::Nothing })
+    Ok(if any || in_actions {
+        Exit::Done
+    } else {
+        Exit::Nothing
+    })
 }
 
 /// One line for each request, with its stacks.
@@ -57,7 +79,11 @@ pub fn lines(requests: &[Request]) -> String {
     requests
         .iter()
         .map(|r| {
-            let stacks = r.stacks.iter().map(|s| format!("  {s}\n")).collect::<String>();
+            let stacks = r
+                .stacks
+                .iter()
+                .map(|s| format!("  {s}\n"))
+                .collect::<String>();
             format!("{} (attempt {})\n{stacks}", r.name, r.attempt)
         })
         .collect()

@@ -10,7 +10,9 @@ use serde_json::json;
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  tenantry plan --request acme/pr-3-<commit> --stack acme/web/staging")]
+#[command(
+    after_help = "Example:\n  tenantry plan --request acme/pr-3-<commit> --stack acme/web/staging"
+)]
 pub struct Args {
     #[command(flatten)]
     stack: StackArgs,
@@ -35,10 +37,28 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         }
         Err(other) => return Err(other.into()),
     };
-    let PlanResult::Planned { changes, digest, .. } = &record.result else {
+    let PlanResult::Planned {
+        changes, digest, ..
+    } = &record.result
+    else {
         return Err(CliError::failed("the plan failed"));
     };
-    printer.outputs(&[("digest".into(), digest.to_string()), ("changes".into(), (!changes.is_empty()).to_string())])?;
-    printer.result(&json!({"version": 1, "plan": record}), &format!("{}: {} (plan {})", record.stack, changes.summary(), digest.short()));
-    Ok(if args.detailed_exitcode && !changes.is_empty() { Exit::Changes } else { Exit::Done })
+    printer.outputs(&[
+        ("digest".into(), digest.to_string()),
+        ("changes".into(), (!changes.is_empty()).to_string()),
+    ])?;
+    printer.result(
+        &json!({"version": 1, "plan": record}),
+        &format!(
+            "{}: {} (plan {})",
+            record.stack,
+            changes.summary(),
+            digest.short()
+        ),
+    );
+    Ok(if args.detailed_exitcode && !changes.is_empty() {
+        Exit::Changes
+    } else {
+        Exit::Done
+    })
 }

@@ -23,17 +23,32 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    sweep(&args.step, env, printer, args.customer.as_ref().map(CustomerId::as_str)).await
+    sweep(
+        &args.step,
+        env,
+        printer,
+        args.customer.as_ref().map(CustomerId::as_str),
+    )
+    .await
 }
 
 /// The sweep, also for an intake that was started by hand.
-pub async fn sweep(args: &StepArgs, env: &Env, printer: &Printer, customer: Option<&str>) -> Result<Exit, CliError> {
+pub async fn sweep(
+    args: &StepArgs,
+    env: &Env,
+    printer: &Printer,
+    customer: Option<&str>,
+) -> Result<Exit, CliError> {
     let manager = step::manager(args, env)?;
-    let only = customer.map(CustomerId::new).transpose().map_err(|e| CliError::usage(e.to_string()))?;
+    let only = customer
+        .map(CustomerId::new)
+        .transpose()
+        .map_err(|e| CliError::usage(e.to_string()))?;
     if let Some(id) = &only
         && !manager.estate.customers.contains_key(id)
     {
-        return Err(CliError::usage(format!("there is no customer `{id}`")).hint("the registry is the folder customers/"));
+        return Err(CliError::usage(format!("there is no customer `{id}`"))
+            .hint("the registry is the folder customers/"));
     }
     let sweep = reconcile(&manager, only.as_ref()).await?;
     for (customer, why) in &sweep.failed {
@@ -42,7 +57,9 @@ pub async fn sweep(args: &StepArgs, env: &Env, printer: &Printer, customer: Opti
     let mut failed = sweep.failed.len();
     for request in sweep.closed.iter().chain(&sweep.work) {
         // One customer that cannot be told must not stop the others.
-        if let Err(error) = publish::report(&manager, &request.name, request.outcome.is_some()).await {
+        if let Err(error) =
+            publish::report(&manager, &request.name, request.outcome.is_some()).await
+        {
             failed += 1;
             printer.progress(&format!("{}: {}", request.name, publish::say(&error)));
         }
@@ -54,11 +71,23 @@ pub async fn sweep(args: &StepArgs, env: &Env, printer: &Printer, customer: Opti
         sweep.work.len(),
         sweep.closed.len(),
     );
-    let failures: Vec<_> = sweep.failed.iter().map(|(c, why)| json!({"customer": c, "reason": why})).collect();
-    let exit = matrix::print(printer, env.in_actions(), &sweep.work, &json!({"customers": sweep.customers, "failed": failures}), &text)?;
+    let failures: Vec<_> = sweep
+        .failed
+        .iter()
+        .map(|(c, why)| json!({"customer": c, "reason": why}))
+        .collect();
+    let exit = matrix::print(
+        printer,
+        env.in_actions(),
+        &sweep.work,
+        &json!({"customers": sweep.customers, "failed": failures}),
+        &text,
+    )?;
     // Work that was found must go on in a runner, so failures of others are only shown there.
     if failed > 0 && sweep.work.is_empty() {
-        return Err(CliError::failed(format!("{failed} customers could not be looked at or told; see above")));
+        return Err(CliError::failed(format!(
+            "{failed} customers could not be looked at or told; see above"
+        )));
     }
     Ok(exit)
 }

@@ -25,7 +25,12 @@ pub struct Args {
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
     let manager = step::manager(&args.step, env)?;
-    let view = report(&manager, &args.request, args.last || env.get("TENANTRY_FINAL") == Some("true")).await?;
+    let view = report(
+        &manager,
+        &args.request,
+        args.last || env.get("TENANTRY_FINAL") == Some("true"),
+    )
+    .await?;
     printer.summary(&summary(&view))?;
     printer.result(&view, &format!("{}: {}", view.request, view.headline));
     Ok(Exit::Done)

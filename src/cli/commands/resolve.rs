@@ -24,7 +24,9 @@ pub enum As {
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tenantry resolve acme/web/production --variables ../acme-app/infra/variables.yml\n  tenantry resolve --all --out values/")]
+#[command(
+    after_help = "Examples:\n  tenantry resolve acme/web/production --variables ../acme-app/infra/variables.yml\n  tenantry resolve --all --out values/"
+)]
 pub struct Args {
     /// The stack, such as `acme/web/production`.
     #[arg(required_unless_present = "all", conflicts_with = "all")]
@@ -63,34 +65,65 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     match &args.out {
         Some(out) => {
             for (stack, text) in &done {
-                let name = if args.form == As::Yaml { "values.yaml" } else { "values.json" };
+                let name = if args.form == As::Yaml {
+                    "values.yaml"
+                } else {
+                    "values.json"
+                };
                 folder::write(&out.join(stack.to_string()).join(name), text.as_bytes())?;
             }
             printer.progress(&format!("wrote {} stacks to {}", done.len(), out.display()));
         }
         None => done.iter().for_each(|(_, text)| printer.data(text)),
     }
-    Ok(if done.is_empty() { Exit::Nothing } else { Exit::Done })
+    Ok(if done.is_empty() {
+        Exit::Nothing
+    } else {
+        Exit::Done
+    })
 }
 
 fn one(args: &Args, estate: &Estate, rules: &Rules, stack: &StackId) -> Result<Resolved, CliError> {
     let Some(customer) = estate.customers.get(&stack.customer) else {
-        return Err(CliError::usage(format!("there is no customer `{}`", stack.customer)).hint("`tenantry stacks` lists the stacks"));
+        return Err(
+            CliError::usage(format!("there is no customer `{}`", stack.customer))
+                .hint("`tenantry stacks` lists the stacks"),
+        );
     };
     if !estate.stacks_of(customer).contains(stack) {
-        return Err(CliError::usage(format!("customer `{}` has no stack `{stack}`", stack.customer)).hint("`tenantry stacks` lists the stacks"));
+        return Err(CliError::usage(format!(
+            "customer `{}` has no stack `{stack}`",
+            stack.customer
+        ))
+        .hint("`tenantry stacks` lists the stacks"));
     }
     let contract = match &args.variables {
         Some(path) => {
-            let bytes = std::fs::read(path).map_err(|e| CliError::usage(format!("`{}` cannot be read: {e}", path.display())))?;
-            let known: Vec<&str> = estate.products.get(&stack.product).into_iter().flat_map(|p| &p.environments).map(|e| e.as_str()).collect();
-            let file = ContractFile { path: path.display().to_string(), bytes };
+            let bytes = std::fs::read(path).map_err(|e| {
+                CliError::usage(format!("`{}` cannot be read: {e}", path.display()))
+            })?;
+            let known: Vec<&str> = estate
+                .products
+                .get(&stack.product)
+                .into_iter()
+                .flat_map(|p| &p.environments)
+                .map(|e| e.as_str())
+                .collect();
+            let file = ContractFile {
+                path: path.display().to_string(),
+                bytes,
+            };
             let node = read_contract(&file, &known)?;
             Some((file.path, node))
         }
         None => None,
     };
-    Ok(resolve(estate, rules, stack, contract.as_ref().map(|(p, n)| (p.as_str(), n)))?)
+    Ok(resolve(
+        estate,
+        rules,
+        stack,
+        contract.as_ref().map(|(p, n)| (p.as_str(), n)),
+    )?)
 }
 
 fn render(form: As, estate: &Estate, resolved: &Resolved) -> Result<String, CliError> {
@@ -99,7 +132,10 @@ fn render(form: As, estate: &Estate, resolved: &Resolved) -> Result<String, CliE
         As::Yaml => yaml(&values),
         As::Json => serde_json::to_string_pretty(&values)?,
         As::Tfvars => {
-            let module = Module::read(&estate.files, &format!("products/{}/terraform", resolved.stack.product))?;
+            let module = Module::read(
+                &estate.files,
+                &format!("products/{}/terraform", resolved.stack.product),
+            )?;
             serde_json::to_string_pretty(&terraform::variables(&module, &resolved.stack, &values)?)?
         }
     })

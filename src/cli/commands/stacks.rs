@@ -9,7 +9,9 @@ use std::path::PathBuf;
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Example:\n  tenantry stacks --estate infra-manager --environment production")]
+#[command(
+    after_help = "Example:\n  tenantry stacks --estate infra-manager --environment production"
+)]
 pub struct Args {
     /// Folder of the manager repository.
     #[arg(long, value_name = "DIR", default_value = ".")]
@@ -32,9 +34,16 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     stacks.retain(|s| {
         args.customer.as_ref().is_none_or(|c| *c == s.customer)
             && args.product.as_ref().is_none_or(|p| *p == s.product)
-            && args.environment.as_ref().is_none_or(|e| *e == s.environment)
+            && args
+                .environment
+                .as_ref()
+                .is_none_or(|e| *e == s.environment)
     });
     let text: String = stacks.iter().map(|s| format!("{s}\n")).collect();
     printer.result(&json!({"version": 1, "stacks": stacks}), &text);
-    Ok(if stacks.is_empty() { Exit::Nothing } else { Exit::Done })
+    Ok(if stacks.is_empty() {
+        Exit::Nothing
+    } else {
+        Exit::Done
+    })
 }

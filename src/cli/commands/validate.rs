@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 
 /// Flags.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "Examples:\n  tenantry validate --estate infra-manager\n  tenantry validate --estate infra-manager --product web infra/variables.yml\n  tenantry validate --schema values.schema.json infra/variables.yml")]
+#[command(
+    after_help = "Examples:\n  tenantry validate --estate infra-manager\n  tenantry validate --estate infra-manager --product web infra/variables.yml\n  tenantry validate --schema values.schema.json infra/variables.yml"
+)]
 pub struct Args {
     /// Customers' files; the whole estate when there is none.
     files: Vec<PathBuf>,
@@ -40,7 +42,11 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
             Err(e) => findings.extend(e.0),
         }
     } else {
-        let read: Vec<ContractFile> = args.files.iter().map(|p| contract(p)).collect::<Result<_, _>>()?;
+        let read: Vec<ContractFile> = args
+            .files
+            .iter()
+            .map(|p| contract(p))
+            .collect::<Result<_, _>>()?;
         what = format!("{} files", read.len());
         for file in &read {
             let checked = match &args.schema {
@@ -54,22 +60,38 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     if findings.0.is_empty() {
         match printer.format {
             Format::Json => printer.findings(&[]),
-            Format::Text | Format::Github => printer.progress(&format!("{what} checked, nothing to correct")),
+            Format::Text | Format::Github => {
+                printer.progress(&format!("{what} checked, nothing to correct"))
+            }
         }
         return Ok(Exit::Done);
     }
     printer.findings(&findings.0);
     printer.progress(&format!("{} to correct", findings.0.len()));
-    Ok(if findings.has_errors() { Exit::Refused } else { Exit::Done })
+    Ok(if findings.has_errors() {
+        Exit::Refused
+    } else {
+        Exit::Done
+    })
 }
 
 fn contract(path: &Path) -> Result<ContractFile, CliError> {
-    let size = std::fs::metadata(path).map_err(|e| CliError::usage(format!("`{}` cannot be read: {e}", path.display())))?.len();
+    let size = std::fs::metadata(path)
+        .map_err(|e| CliError::usage(format!("`{}` cannot be read: {e}", path.display())))?
+        .len();
     if size > crate::estate::yaml::MAX_BYTES as u64 {
-        return Err(CliError::failed(format!("{}: the file has {size} bytes, the limit is {}; split it or remove what is not needed", path.display(), crate::estate::yaml::MAX_BYTES)));
+        return Err(CliError::failed(format!(
+            "{}: the file has {size} bytes, the limit is {}; split it or remove what is not needed",
+            path.display(),
+            crate::estate::yaml::MAX_BYTES
+        )));
     }
-    let bytes = std::fs::read(path).map_err(|e| CliError::usage(format!("`{}` cannot be read: {e}", path.display())))?;
-    Ok(ContractFile { path: path.display().to_string(), bytes })
+    let bytes = std::fs::read(path)
+        .map_err(|e| CliError::usage(format!("`{}` cannot be read: {e}", path.display())))?;
+    Ok(ContractFile {
+        path: path.display().to_string(),
+        bytes,
+    })
 }
 
 /// The whole estate: how many stacks, and what is wrong.
@@ -77,17 +99,29 @@ fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
     let estate = Estate::read(files)?;
     let rules = Rules::of(&estate)?;
     let mut findings = Vec::new();
-    for product in estate.products.values().filter(|p| p.engine == EngineKind::Terraform) {
-        if let Err(e) = crate::engine::module::Module::read(&estate.files, &format!("products/{}/terraform", product.id)) {
+    for product in estate
+        .products
+        .values()
+        .filter(|p| p.engine == EngineKind::Terraform)
+    {
+        if let Err(e) = crate::engine::module::Module::read(
+            &estate.files,
+            &format!("products/{}/terraform", product.id),
+        ) {
             findings.extend(e.0);
         }
     }
     let stacks = estate.stacks();
     for stack in &stacks {
-        let own_file = estate.customers.get(&stack.customer).is_some_and(|c| c.repository.is_some());
+        let own_file = estate
+            .customers
+            .get(&stack.customer)
+            .is_some_and(|c| c.repository.is_some());
         if let Err(e) = resolve(&estate, &rules, stack, None) {
             // What the customer's own file will bring is not missing yet.
-            findings.extend(e.0.into_iter().filter(|f| !(own_file && matches!(f.rule, "schema-required" | "policy" | "expression"))));
+            findings.extend(e.0.into_iter().filter(|f| {
+                !(own_file && matches!(f.rule, "schema-required" | "policy" | "expression"))
+            }));
         }
     }
     Ok((stacks.len(), findings))
@@ -106,10 +140,22 @@ fn by_product(args: &Args, file: &ContractFile) -> Result<Vec<Finding>, CliError
     let product = match &args.product {
         Some(id) => estate.products.get(id),
         None if estate.products.len() == 1 => estate.products.values().next(),
-        None => return Err(CliError::usage("the estate has several products").hint("name one with --product")),
+        None => {
+            return Err(
+                CliError::usage("the estate has several products").hint("name one with --product")
+            );
+        }
     };
     let Some(product) = product else {
-        return Err(CliError::usage("there is no such product").hint(format!("products are {}", estate.products.keys().map(ProductId::as_str).collect::<Vec<_>>().join(", "))));
+        return Err(CliError::usage("there is no such product").hint(format!(
+            "products are {}",
+            estate
+                .products
+                .keys()
+                .map(ProductId::as_str)
+                .collect::<Vec<_>>()
+                .join(", ")
+        )));
     };
     let known: Vec<&str> = product.environments.iter().map(|e| e.as_str()).collect();
     let node = match read_contract(file, &known) {
@@ -120,7 +166,11 @@ fn by_product(args: &Args, file: &ContractFile) -> Result<Vec<Finding>, CliError
     // No layer of a real customer is looked at: the id only has to be one.
     let customer = CustomerId::new("customer")?;
     for environment in &product.environments {
-        let stack = StackId { customer: customer.clone(), product: product.id.clone(), environment: environment.clone() };
+        let stack = StackId {
+            customer: customer.clone(),
+            product: product.id.clone(),
+            environment: environment.clone(),
+        };
         if let Err(e) = resolve(&estate, &rules, &stack, Some((&file.path, &node))) {
             findings.extend(e.0);
         }
@@ -130,28 +180,56 @@ fn by_product(args: &Args, file: &ContractFile) -> Result<Vec<Finding>, CliError
 
 /// A file against a schema, for its common part with each environment on top.
 fn by_schema(schema: &Path, file: &ContractFile) -> Result<Vec<Finding>, CliError> {
-    let bytes = std::fs::read(schema).map_err(|e| CliError::usage(format!("`{}` cannot be read: {e}", schema.display())))?;
-    let schema = match Schema::read(&Files::new(), &schema.display().to_string(), "schema", &bytes) {
+    let bytes = std::fs::read(schema)
+        .map_err(|e| CliError::usage(format!("`{}` cannot be read: {e}", schema.display())))?;
+    let schema = match Schema::read(
+        &Files::new(),
+        &schema.display().to_string(),
+        "schema",
+        &bytes,
+    ) {
         Ok(schema) => schema,
         Err(e) => return Ok(e.0),
     };
-    let node = match crate::estate::yaml::read(&file.path, &file.bytes, crate::estate::yaml::Reading::Strict) {
+    let node = match crate::estate::yaml::read(
+        &file.path,
+        &file.bytes,
+        crate::estate::yaml::Reading::Strict,
+    ) {
         Ok(node) => node,
         Err(e) => return Ok(e.0),
     };
-    let environments: Vec<&str> = node.get("environments").into_iter().flat_map(|e| e.entries()).map(|(k, _)| k.name.as_str()).collect();
+    let environments: Vec<&str> = node
+        .get("environments")
+        .into_iter()
+        .flat_map(|e| e.entries())
+        .map(|(k, _)| k.name.as_str())
+        .collect();
     let mut findings = Vec::new();
-    let names = if environments.is_empty() { vec!["environment"] } else { environments };
+    let names = if environments.is_empty() {
+        vec!["environment"]
+    } else {
+        environments
+    };
     for name in names {
         let environment = match crate::estate::EnvironmentId::new(name) {
             Ok(environment) => environment,
             Err(e) => {
-                findings.push(Finding::error(Place::file(&file.path), "contract-environment", e.to_string()));
+                findings.push(Finding::error(
+                    Place::file(&file.path),
+                    "contract-environment",
+                    e.to_string(),
+                ));
                 continue;
             }
         };
-        let stack = StackId { customer: CustomerId::new("customer")?, product: ProductId::new("product")?, environment };
-        let layers = crate::estate::resolve::layers(&Files::new(), &stack, Some((&file.path, &node)))?;
+        let stack = StackId {
+            customer: CustomerId::new("customer")?,
+            product: ProductId::new("product")?,
+            environment,
+        };
+        let layers =
+            crate::estate::resolve::layers(&Files::new(), &stack, Some((&file.path, &node)))?;
         let mut merged = crate::estate::layers::merge(&layers);
         findings.extend(crate::estate::expression::render(&mut merged, &stack));
         findings.extend(schema.check(&merged));

@@ -164,10 +164,15 @@ impl Driver<'_> {
         let requests = matrix(intake.outputs.get("requests"));
         let mut ok = intake.ok;
         let keys = self.job_keys();
-        let environments: Vec<&str> = keys
+        let mut environments: Vec<&str> = keys
             .iter()
             .filter_map(|k| k.strip_prefix("plan-"))
             .collect();
+        // The order of promotion is in `needs`: each apply job waits for all earlier ones.
+        environments.sort_by_key(|e| {
+            let needs = self.run.workflow["jobs"][format!("apply-{e}")]["needs"].to_string();
+            needs.matches("\"apply-").count()
+        });
         if intake.outputs.get("any").map(String::as_str) != Some("false") {
             let mut planned = true;
             for e in &environments {

@@ -84,7 +84,13 @@ impl Stage {
     }
 
     /// A call as somebody that must succeed.
-    pub async fn by(&self, who: &str, method: &str, path: &str, body: Value) -> Result<Value, StageError> {
+    pub async fn by(
+        &self,
+        who: &str,
+        method: &str,
+        path: &str,
+        body: Value,
+    ) -> Result<Value, StageError> {
         let token = self.tokens.get(who).cloned().unwrap_or_default();
         let (status, answer) = self.server.call_as(&token, method, path, body).await;
         accept(method, path, status, answer)
@@ -94,7 +100,13 @@ impl Stage {
     pub async fn set(settings: StageSettings) -> Result<Self, StageError> {
         let dir: PathBuf = settings.server.dir.clone();
         let server = Server::start(settings.server.clone()).await?;
-        let mut stage = Self { server, dir: dir.canonicalize()?, tenants: Vec::new(), identity: SealIdentity::generate(), tokens: BTreeMap::new() };
+        let mut stage = Self {
+            server,
+            dir: dir.canonicalize()?,
+            tenants: Vec::new(),
+            identity: SealIdentity::generate(),
+            tokens: BTreeMap::new(),
+        };
         stage.people().await?;
         stage.customers(&settings).await?;
         stage.manager(&settings).await?;
@@ -103,42 +115,82 @@ impl Stage {
     }
 
     async fn people(&mut self) -> Result<(), StageError> {
-        for login in [REVIEWER, BOT, "mallory", "dispatcher"].into_iter().chain(TENANTS.iter().map(|t| t.2)) {
-            self.admin("POST", "/_local/users", json!({"login": login})).await?;
+        for login in [REVIEWER, BOT, "mallory", "dispatcher"]
+            .into_iter()
+            .chain(TENANTS.iter().map(|t| t.2))
+        {
+            self.admin("POST", "/_local/users", json!({"login": login}))
+                .await?;
         }
-        self.admin("POST", "/_local/orgs", json!({"login": "ops", "members": {REVIEWER: "admin", BOT: "member"}})).await?;
+        self.admin(
+            "POST",
+            "/_local/orgs",
+            json!({"login": "ops", "members": {REVIEWER: "admin", BOT: "member"}}),
+        )
+        .await?;
         for (id, _, user, _) in TENANTS {
-            self.admin("POST", "/_local/orgs", json!({"login": id, "members": {user: "admin"}})).await?;
-            let token = self.admin("POST", "/_local/tokens", json!({"user": user})).await?;
+            self.admin(
+                "POST",
+                "/_local/orgs",
+                json!({"login": id, "members": {user: "admin"}}),
+            )
+            .await?;
+            let token = self
+                .admin("POST", "/_local/tokens", json!({"user": user}))
+                .await?;
             self.keep(user, &token);
         }
         for login in [REVIEWER, "mallory"] {
-            let token = self.admin("POST", "/_local/tokens", json!({"user": login})).await?;
+            let token = self
+                .admin("POST", "/_local/tokens", json!({"user": login}))
+                .await?;
             self.keep(login, &token);
         }
         Ok(())
     }
 
     fn keep(&mut self, name: &str, answer: &Value) {
-        self.tokens.insert(name.to_owned(), answer["token"].as_str().unwrap_or_default().to_owned());
+        self.tokens.insert(
+            name.to_owned(),
+            answer["token"].as_str().unwrap_or_default().to_owned(),
+        );
     }
 
     fn actions(settings: &StageSettings) -> Result<Actions, StageError> {
-        Ok(Actions { actions_repository: RepoSlug::new("tenantry/tenantry")?, actions_ref: settings.actions_ref.clone(), actions_version: env!("CARGO_PKG_VERSION").into() })
+        Ok(Actions {
+            actions_repository: RepoSlug::new("tenantry/tenantry")?,
+            actions_ref: settings.actions_ref.clone(),
+            actions_version: env!("CARGO_PKG_VERSION").into(),
+        })
     }
 
     async fn customers(&mut self, settings: &StageSettings) -> Result<(), StageError> {
         for (id, repository, user, _) in TENANTS {
             let project = repository.split('/').nth(1).unwrap_or("project");
-            let plan = CustomerPlan { project: project.into(), environments: environments()?, branch: "main".into(), actions: Self::actions(settings)? };
+            let plan = CustomerPlan {
+                project: project.into(),
+                environments: environments()?,
+                branch: "main".into(),
+                actions: Self::actions(settings)?,
+            };
             let made = self
                 .admin("POST", "/_local/repos", json!({
                     "repo": repository, "user": user, "files": object(customer(&plan)?),
                     "variables": {"MANAGER_REPO_OWNER": "ops", "MANAGER_REPO_NAME": "infra-manager"},
                 }))
                 .await?;
-            self.admin("POST", "/_local/collaborators", json!({"repo": repository, "user": BOT, "permission": "write"})).await?;
-            self.tenants.push(Tenant { id, repository, user, repository_id: made["id"].as_u64().unwrap_or(0) });
+            self.admin(
+                "POST",
+                "/_local/collaborators",
+                json!({"repo": repository, "user": BOT, "permission": "write"}),
+            )
+            .await?;
+            self.tenants.push(Tenant {
+                id,
+                repository,
+                user,
+                repository_id: made["id"].as_u64().unwrap_or(0),
+            });
         }
         Ok(())
     }
@@ -159,41 +211,95 @@ impl Stage {
             if let Some(product) = files.get_mut("products/web/product.yaml") {
                 *product = product.replace("engine: terraform", "engine: argocd");
             }
-            self.admin("POST", "/_local/repos", json!({"repo": GITOPS, "user": REVIEWER, "files": {"README.md": "# GitOps\n"}})).await?;
+            self.admin(
+                "POST",
+                "/_local/repos",
+                json!({"repo": GITOPS, "user": REVIEWER, "files": {"README.md": "# GitOps\n"}}),
+            )
+            .await?;
         }
         for (tenant, (_, _, _, name)) in self.tenants.iter().zip(TENANTS) {
-            let metadata = format!("customer: {}\nname: {name}\nrepository: {}\nrepository_id: {}\n", tenant.id, tenant.repository, tenant.repository_id);
+            let metadata = format!(
+                "customer: {}\nname: {name}\nrepository: {}\nrepository_id: {}\n",
+                tenant.id, tenant.repository, tenant.repository_id
+            );
             files.insert(format!("customers/{}/metadata.yaml", tenant.id), metadata);
-            files.insert(format!("customers/{}/products.yaml", tenant.id), "products:\n  - name: web\n".into());
+            files.insert(
+                format!("customers/{}/products.yaml", tenant.id),
+                "products:\n  - name: web\n".into(),
+            );
         }
         files.extend(settings.overrides.iter().cloned());
         self.admin("POST", "/_local/repos", json!({"repo": MANAGER, "user": REVIEWER, "files": object(files.into_iter().collect())})).await?;
-        self.admin("POST", "/_local/collaborators", json!({"repo": MANAGER, "user": REVIEWER, "permission": "admin"})).await?;
-        self.admin("POST", "/_local/collaborators", json!({"repo": MANAGER, "user": "dispatcher", "permission": "write"})).await?;
+        self.admin(
+            "POST",
+            "/_local/collaborators",
+            json!({"repo": MANAGER, "user": REVIEWER, "permission": "admin"}),
+        )
+        .await?;
+        self.admin(
+            "POST",
+            "/_local/collaborators",
+            json!({"repo": MANAGER, "user": "dispatcher", "permission": "write"}),
+        )
+        .await?;
         let mut repos: Map<String, Value> = self.tenants.iter().map(|t| (t.repository.to_owned(), json!({"metadata": "read", "contents": "read", "pull_requests": "write", "issues": "write", "statuses": "write"}))).collect();
         if settings.engine == Engine::Argocd {
-            self.admin("POST", "/_local/collaborators", json!({"repo": GITOPS, "user": BOT, "permission": "write"})).await?;
-            repos.insert(GITOPS.into(), json!({"metadata": "read", "contents": "write"}));
+            self.admin(
+                "POST",
+                "/_local/collaborators",
+                json!({"repo": GITOPS, "user": BOT, "permission": "write"}),
+            )
+            .await?;
+            repos.insert(
+                GITOPS.into(),
+                json!({"metadata": "read", "contents": "write"}),
+            );
         }
-        let source = self.admin("POST", "/_local/tokens", json!({"user": BOT, "repos": repos})).await?;
+        let source = self
+            .admin(
+                "POST",
+                "/_local/tokens",
+                json!({"user": BOT, "repos": repos}),
+            )
+            .await?;
         self.keep(BOT, &source);
         let dispatch = self.admin("POST", "/_local/tokens", json!({"user": "dispatcher", "repos": {MANAGER: {"metadata": "read", "contents": "write"}}})).await?;
         self.keep("dispatch", &dispatch);
         let source = source["token"].clone();
-        self.secret(MANAGER, None, "SOURCE_REPOS_PAT", &source).await?;
+        self.secret(MANAGER, None, "SOURCE_REPOS_PAT", &source)
+            .await?;
         for (name, value) in &settings.secrets {
             self.secret(MANAGER, None, name, &json!(value)).await?;
         }
         if settings.hints == Hints::Direct {
             for tenant in self.tenants.clone() {
-                self.secret(tenant.repository, None, "MANAGER_REPO_PAT", &dispatch["token"]).await?;
+                self.secret(
+                    tenant.repository,
+                    None,
+                    "MANAGER_REPO_PAT",
+                    &dispatch["token"],
+                )
+                .await?;
             }
         }
         Ok(())
     }
 
-    async fn secret(&self, repository: &str, environment: Option<&str>, name: &str, value: &Value) -> Result<(), StageError> {
-        self.admin("POST", "/_local/secrets", json!({"repo": repository, "environment": environment, "name": name, "value": value})).await.map(|_| ())
+    async fn secret(
+        &self,
+        repository: &str,
+        environment: Option<&str>,
+        name: &str,
+        value: &Value,
+    ) -> Result<(), StageError> {
+        self.admin(
+            "POST",
+            "/_local/secrets",
+            json!({"repo": repository, "environment": environment, "name": name, "value": value}),
+        )
+        .await
+        .map(|_| ())
     }
 
     fn settings_file(&self, settings: &StageSettings) -> String {
@@ -222,15 +328,36 @@ impl Stage {
 
     /// Environments with reviewers, and rulesets that close every branch and tag.
     async fn protect(&self, hints: Hints) -> Result<(), StageError> {
-        let reviewer = self.admin("GET", &format!("/users/{REVIEWER}"), Value::Null).await?["id"].clone();
-        for name in ["staging-plan", "production-plan", "staging-apply", "production-apply"] {
+        let reviewer = self
+            .admin("GET", &format!("/users/{REVIEWER}"), Value::Null)
+            .await?["id"]
+            .clone();
+        for name in [
+            "staging-plan",
+            "production-plan",
+            "staging-apply",
+            "production-apply",
+        ] {
             let protection = match name {
-                "production-apply" => json!({"reviewers": [{"type": "User", "id": reviewer}], "prevent_self_review": true}),
+                "production-apply" => {
+                    json!({"reviewers": [{"type": "User", "id": reviewer}], "prevent_self_review": true})
+                }
                 _ => json!({}),
             };
-            self.admin("PUT", &format!("/repos/{MANAGER}/environments/{name}"), protection).await?;
+            self.admin(
+                "PUT",
+                &format!("/repos/{MANAGER}/environments/{name}"),
+                protection,
+            )
+            .await?;
             if name.ends_with("-apply") {
-                self.secret(MANAGER, Some(name), "TENANTRY_SEAL_IDENTITY", &json!(self.identity.expose())).await?;
+                self.secret(
+                    MANAGER,
+                    Some(name),
+                    "TENANTRY_SEAL_IDENTITY",
+                    &json!(self.identity.expose()),
+                )
+                .await?;
             }
         }
         if hints == Hints::Direct {
@@ -252,13 +379,25 @@ fn accept(method: &str, path: &str, status: u16, answer: Value) -> Result<Value,
     if (200..300).contains(&status) {
         return Ok(answer);
     }
-    Err(StageError::Refused { call: format!("{method} {path}"), status, body: answer.to_string() })
+    Err(StageError::Refused {
+        call: format!("{method} {path}"),
+        status,
+        body: answer.to_string(),
+    })
 }
 
 fn environments() -> Result<Vec<EnvironmentId>, StageError> {
-    Ok(vec![EnvironmentId::new("staging")?, EnvironmentId::new("production")?])
+    Ok(vec![
+        EnvironmentId::new("staging")?,
+        EnvironmentId::new("production")?,
+    ])
 }
 
 fn object(files: Vec<(String, String)>) -> Value {
-    Value::Object(files.into_iter().map(|(k, v)| (k, Value::String(v))).collect())
+    Value::Object(
+        files
+            .into_iter()
+            .map(|(k, v)| (k, Value::String(v)))
+            .collect(),
+    )
 }
