@@ -482,8 +482,9 @@ pub async fn refused(
     }
     // Only a commit of the customer's own repository can get a status.
     manager.source.commit(slug, sha).await?;
-    let superseded = matches!(error, DeliveryError::Refused(r) if r.code == "superseded");
-    if superseded && matches!(event, Event::Push) && already_final(manager, slug, sha).await? {
+    // Late, or sent again by somebody else: a commit that has its final status keeps it.
+    let late = matches!(error, DeliveryError::Refused(r) if r.code == "superseded" || r.code.starts_with("identity-"));
+    if late && matches!(event, Event::Push) && already_final(manager, slug, sha).await? {
         return Ok(());
     }
     set_status(
