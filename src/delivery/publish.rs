@@ -111,12 +111,11 @@ pub async fn view(
 }
 
 fn finding(stored: &StoredFinding) -> Finding {
-    // Rules come from our own table; a stored one is shown inside the message.
     Finding {
         place: Place::at(&stored.path, stored.line, stored.column),
         level: Level::Error,
-        message: format!("{} ({})", stored.message, stored.rule),
-        rule: "stored",
+        message: stored.message.clone(),
+        rule: stored.rule.clone().into(),
     }
 }
 
