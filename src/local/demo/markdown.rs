@@ -55,12 +55,22 @@ pub(super) fn render(text: &str) -> String {
                 events.push(Event::End(TagEnd::Table));
                 events.push(raw("</div>".into()));
             }
+            Event::Text(t) => events.push(Event::Text(signs(&t))),
             other => events.push(other),
         }
     }
     let mut out = String::new();
     pulldown_cmark::html::push_html(&mut out, events.into_iter());
     out
+}
+
+/// The signs of our comments without the emoji fonts that not every machine has.
+fn signs(text: &str) -> CowStr<'static> {
+    let plain = [("✅", "✓"), ("❌", "✕"), ("⛔", "✕"), ("⏳", "●")];
+    let out = plain
+        .iter()
+        .fold(text.to_owned(), |t, (from, to)| t.replace(from, to));
+    CowStr::from(out)
 }
 
 /// Headings of a comment stand below those of the page.
