@@ -50,18 +50,20 @@ fn told(dir: &Path, engine: &str) -> Result<String, Box<dyn Error>> {
     ] {
         assert!(text.contains(fact), "{fact} is not in\n{text}");
     }
-    let page = std::fs::read_to_string(dir.join("index.html"))?;
+    // Templates write these two as entities, which a browser reads as the characters.
+    let page = std::fs::read_to_string(dir.join("index.html"))?
+        .replace("&#x2f;", "/")
+        .replace("&#x27;", "'");
     for fact in [
         "<html lang=\"en\">",
-        "default-src &#x27;none&#x27;",
+        "default-src 'none'",
         "acme/web/production",
         "waiting for approval: web/production",
         "infra/variables.yml:3:",
         "olivia",
         "refused by tenantry",
     ] {
-        let fact = fact.replace("&#x27;", "'");
-        assert!(page.contains(&fact), "{fact} is not on the page");
+        assert!(page.contains(fact), "{fact} is not on the page");
     }
     assert!(!page.contains("src=") && !page.contains("href=\"http"));
     assert!(!page.contains("<script") && !page.contains("@import") && !page.contains("url("));

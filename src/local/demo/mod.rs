@@ -2,12 +2,14 @@
 //! page. What may not enter: printing and the environment; whoever starts it brings a
 //! [`Narrator`].
 
+mod actions;
 mod attack;
 mod look;
 mod markdown;
 mod page;
 mod play;
 
+pub use actions::write as write_actions;
 pub use page::{PageError, page};
 pub use play::play;
 

@@ -2,8 +2,10 @@
 
 use super::{Attempt, Chapter, CommitSeen, DemoError, Narrator, PullSeen, RunSeen, Scene, Story};
 use super::{attack, look};
+use crate::local::RunnerKind;
 use crate::local::clock::iso;
 use crate::local::stage::{Engine, MANAGER, REVIEWER, Stage, StageSettings, Tenant};
+use serde_json::{Value, json};
 use std::future::Future;
 use std::time::{Duration, Instant};
 
@@ -111,7 +113,13 @@ pub async fn play(
         newest_run: 0,
     };
     teller.begin("A provider and three customers on a local GitHub");
+    let by_act = settings.server.runner.kind == RunnerKind::Act;
     let stage = Stage::set(settings).await?;
+    if by_act {
+        // It knows no protected environments, so the step itself waits for the approval.
+        let body = json!({"repo": MANAGER, "name": "TENANTRY_WAIT", "value": "true"});
+        stage.admin("POST", "/_local/variables", body).await?;
+    }
     let told = tell(&stage, &mut teller).await;
     // Also when the story broke off: no process of ours outlives it.
     stage.server.stop().await;
@@ -413,7 +421,7 @@ async fn sweep(
     t.say("acme: nothing to do");
     for tenant in stage.tenants.iter().filter(|x| x.id != acme.id) {
         let path = format!("/repos/{}/commits/main", tenant.repository);
-        let head = stage.admin("GET", &path, serde_json::Value::Null).await?;
+        let head = stage.admin("GET", &path, Value::Null).await?;
         let sha = head["sha"].as_str().unwrap_or_default().to_owned();
         let seen = look::commit(stage, tenant, &sha, "main").await?;
         if let Some(last) = seen.statuses.last() {
