@@ -172,6 +172,55 @@ fn chromium() -> Option<PathBuf> {
         .find_map(|name| tool(name))
 }
 
+fn headless(browser: &Path, profile: &Path) -> Command {
+    let mut command = Command::new(browser);
+    command
+        .args([
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+        ])
+        .args(["--no-first-run", "--disable-background-networking"])
+        .args([
+            "--disable-component-update",
+            "--disable-sync",
+            "--hide-scrollbars",
+        ])
+        .arg(format!("--user-data-dir={}", profile.display()));
+    command
+}
+
+/// How wide the page and its window are, measured by a copy that may run a script.
+fn widths(
+    browser: &Path,
+    dir: &Path,
+    place: &Path,
+    width: u32,
+) -> Result<(u32, u32), Box<dyn Error>> {
+    let script = "<script>document.title='W'+document.documentElement.scrollWidth+'/'+innerWidth+'W'</script></body>";
+    let page = std::fs::read_to_string(dir.join("index.html"))?
+        .replace("Content-Security-Policy", "none")
+        .replace("</body>", script);
+    let copy = place.join("measured.html");
+    std::fs::write(&copy, page)?;
+    let profile = tempfile::tempdir()?;
+    let out = headless(browser, profile.path())
+        .arg(format!("--window-size={width},2000"))
+        .arg("--dump-dom")
+        .arg(&copy)
+        .output()?;
+    let text = String::from_utf8_lossy(&out.stdout).into_owned();
+    let found = text
+        .split("<title>W")
+        .nth(1)
+        .and_then(|t| t.split('W').next());
+    let (page, window) = found
+        .and_then(|f| f.split_once('/'))
+        .ok_or("not measured")?;
+    Ok((page.parse()?, window.parse()?))
+}
+
 /// Photographs the page as people see it; they are put where `TENANTRY_SCREENSHOTS` says.
 fn looks(dir: &Path) -> Tested {
     let Some(browser) = chromium() else {
@@ -188,20 +237,7 @@ fn looks(dir: &Path) -> Tested {
         for width in [390, 1280] {
             let file = out.join(format!("demo-{scheme}-{width}.png"));
             let profile = tempfile::tempdir()?;
-            let taken = Command::new(&browser)
-                .args([
-                    "--headless",
-                    "--no-sandbox",
-                    "--disable-gpu",
-                    "--disable-quic",
-                ])
-                .args(["--no-first-run", "--disable-background-networking"])
-                .args([
-                    "--disable-component-update",
-                    "--disable-sync",
-                    "--hide-scrollbars",
-                ])
-                .arg(format!("--user-data-dir={}", profile.path().display()))
+            let taken = headless(&browser, profile.path())
                 .arg(format!("--screenshot={}", file.display()))
                 .arg(format!("--window-size={width},2000"))
                 .arg(format!("--blink-settings=preferredColorScheme={number}"))
@@ -212,6 +248,10 @@ fn looks(dir: &Path) -> Tested {
             assert!(bytes.starts_with(b"\x89PNG"));
             sizes.push(bytes.len());
         }
+    }
+    for width in [390, 1280] {
+        let (wide, window) = widths(&browser, dir, place.path(), width)?;
+        assert!(wide <= window, "{wide} px of page in {window} px of window");
     }
     assert!(sizes.iter().all(|s| *s > 20_000), "{sizes:?}");
     Ok(())

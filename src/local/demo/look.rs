@@ -3,7 +3,7 @@
 use super::{
     ApprovalSeen, CommitSeen, DemoError, JobSeen, PullSeen, RunSeen, Scene, StatusAt, Story,
 };
-use crate::local::model::Run;
+use crate::local::model::{Job, Run};
 use crate::local::stage::{GITOPS, MANAGER, Stage, StageError, Tenant};
 use base64::Engine as _;
 use serde_json::Value;
@@ -125,11 +125,33 @@ pub(super) fn newest(stage: &Stage) -> u64 {
     state.runs.keys().next_back().copied().unwrap_or(0)
 }
 
+/// How many jobs must come before this one: the order in which people read them.
+fn depth(graph: &Value, key: &str, limit: usize) -> usize {
+    let needs = &graph[key]["needs"];
+    let names: Vec<&str> = match needs.as_str() {
+        Some(one) => vec![one],
+        None => items(needs).filter_map(Value::as_str).collect(),
+    };
+    if limit == 0 {
+        return 0;
+    }
+    let deepest = names.iter().map(|n| 1 + depth(graph, n, limit - 1)).max();
+    deepest.unwrap_or(0)
+}
+
 /// A run as it is shown.
 pub(super) fn run(run: &Run, step: usize) -> RunSeen {
-    let jobs = run
-        .jobs
-        .iter()
+    let mut jobs: Vec<&Job> = run.jobs.iter().collect();
+    let graph = &run.workflow["jobs"];
+    let last = graph["final"]["needs"].to_string();
+    jobs.sort_by_key(|j| {
+        (
+            depth(graph, &j.key, 20),
+            last.find(&format!("\"{}\"", j.key)),
+        )
+    });
+    let jobs = jobs
+        .into_iter()
         .filter(|j| !matches!(j.conclusion, None | Some("skipped")))
         .map(|j| JobSeen {
             name: j.key.clone(),

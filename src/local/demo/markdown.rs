@@ -130,7 +130,7 @@ fn pre(code: &str, diff: bool) -> String {
             _ => "",
         };
         out.push_str(&format!(
-            "<span class=\"line {class}\">{}</span>\n",
+            "<span class=\"line {class}\">{}</span>",
             html(line)
         ));
     }

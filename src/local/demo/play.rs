@@ -355,10 +355,15 @@ async fn forged(
     let newest = look::newest(stage);
     let mut attempts: Vec<Attempt> = Vec::new();
     for (what, answered) in attack::send(stage, acme, globex, merged).await? {
+        let why = match answered {
+            204 => String::new(),
+            404 => ": for this account there is no such repository".to_owned(),
+            _ => ": this account may not".to_owned(),
+        };
         attempts.push(Attempt {
             what,
             by: "GitHub",
-            answer: format!("HTTP {answered}"),
+            answer: format!("HTTP {answered}{why}"),
         });
     }
     within("the forged requests are looked at", stage.server.idle()).await?;
