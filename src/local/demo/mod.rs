@@ -8,6 +8,7 @@ mod look;
 mod markdown;
 mod page;
 mod play;
+mod teller;
 
 pub use actions::write as write_actions;
 pub use page::{PageError, page};
