@@ -111,12 +111,11 @@ pub async fn view(
 }
 
 fn finding(stored: &StoredFinding) -> Finding {
-    // Rules come from our own table; a stored one is shown inside the message.
     Finding {
         place: Place::at(&stored.path, stored.line, stored.column),
         level: Level::Error,
-        message: format!("{} ({})", stored.message, stored.rule),
-        rule: "stored",
+        message: stored.message.clone(),
+        rule: stored.rule.clone().into(),
     }
 }
 
@@ -514,8 +513,9 @@ pub async fn refused(
     }
     // Only a commit of the customer's own repository can get a status.
     manager.source.commit(slug, sha).await?;
-    let superseded = matches!(error, DeliveryError::Refused(r) if r.code == "superseded");
-    if superseded && matches!(event, Event::Push) && already_final(manager, slug, sha).await? {
+    // Late, or sent again by somebody else: a commit that has its final status keeps it.
+    let late = matches!(error, DeliveryError::Refused(r) if r.code == "superseded" || r.code.starts_with("identity-"));
+    if late && matches!(event, Event::Push) && already_final(manager, slug, sha).await? {
         return Ok(());
     }
     set_status(
