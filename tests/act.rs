@@ -6,7 +6,7 @@ mod support;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use support::moto::Moto;
-use support::{Tested, act, expect, path, settings, skip, tool, variable, variables};
+use support::{Tested, act, expect, settings, skip, tool, variable, variables};
 
 use tenantry::local::stage::{Engine, Hints, MANAGER, REVIEWER, Stage, StageSettings, Tenant};
 
@@ -248,10 +248,20 @@ async fn one_change_under_act_in_a_cloud() -> Tested {
 
     // One state a stack, each under its own key, and no lock is left.
     assert_eq!(moto.keys(STATES, "").await?, KEYS);
-    // No lease is left in the store, and the plans in it are sealed.
-    let kept = moto.keys(STORE, "tenantry/").await?;
-    assert!(!kept.is_empty());
-    eprintln!("{kept:#?}");
+    // Every lease is given back, and a plan is in the store only when it is sealed.
+    let (mut leases, mut plans) = (0, 0);
+    for key in moto.keys(STORE, "tenantry/").await? {
+        let (status, text) = moto.s3("GET", &format!("/{STORE}/{key}"), "").await?;
+        assert_eq!(status, 200, "{key}");
+        if key.starts_with("tenantry/leases/") {
+            leases += 1;
+            assert!(text.contains("\"held\": false"), "{key}: {text}");
+        } else if key.starts_with("tenantry/plans/") {
+            plans += 1;
+            assert!(text.starts_with("age-encryption.org/v1"), "{key}");
+        }
+    }
+    assert_eq!((leases, plans), (6, 8));
     // What was asked for exists.
     for (environment, instances) in [("staging", "1-4 t3.micro"), ("production", "2-10 t3.small")] {
         let bucket = format!("acme-shop-{environment}");
@@ -260,7 +270,7 @@ async fn one_change_under_act_in_a_cloud() -> Tested {
         assert!(tags.contains(&format!("<Value>{instances}</Value>")), "{bucket}: {tags}");
     }
     stage.server.stop().await;
-    Ok(())
+    act::nothing_left(dir.path()).await
 }
 
 /// The same change with a module that needs no provider, and state in a folder.
@@ -275,5 +285,136 @@ async fn without_a_cloud(dir: &Path) -> Tested {
         assert!(state.is_file(), "{}", state.display());
     }
     stage.server.stop().await;
+    act::nothing_left(dir).await
+}
+
+/// Collects the markers under a folder.
+fn markers(folder: &Path, found: &mut Vec<PathBuf>) -> Tested {
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        // A branch of that name lies in git's folders: a marker is nothing but its name.
+        let name = entry.file_name().to_string_lossy().into_owned();
+        let number = name.strip_prefix(MARKER).and_then(|n| n.strip_prefix('-'));
+        if number.is_some_and(|n| n.parse::<u8>().is_ok()) {
+            found.push(entry.path());
+        }
+        if entry.file_type()?.is_dir() {
+            markers(&entry.path(), found)?;
+        }
+    }
     Ok(())
+}
+
+/// The file that a payload makes if anything runs it.
+const MARKER: &str = "t5-marker";
+
+/// Everything in a payload that a customer chooses wants to be run: branch, title, message,
+/// values, and a hint of their own making. Nothing is, and the loop answers as ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn t5_hostile_payload_under_act() -> Tested {
+    // No part of a git reference may begin with a dot.
+    let dir = tempfile::Builder::new().prefix("tenantry-").tempdir()?;
+    let Some(runner) = act::runner(dir.path(), Vec::new())? else {
+        return skip(
+            "t5_hostile_payload_under_act",
+            "act is not installed; tests/run installs it",
+        );
+    };
+    let stage = set(settings(
+        &dir.path().join("stage"),
+        Engine::Argocd,
+        Hints::Direct,
+        runner,
+    )?)
+    .await?;
+    let acme = stage.tenant("acme").ok_or("acme")?.clone();
+    let globex = stage.tenant("globex").ok_or("globex")?.clone();
+    let marker = dir.path().join(MARKER);
+    let marker = marker.display();
+    let run_me = format!(
+        "$(touch {marker}-1) `touch {marker}-2` \"; touch {marker}-3; ' ; touch {marker}-4 # ${{{{ secrets.SOURCE_REPOS_PAT }}}} %0A::set-env name=A::b"
+    );
+    let message =
+        format!("{run_me}\n::set-env name=PATH::/nowhere\n ##[add-path]/nowhere\n::set-output name=any::true");
+    let branch = format!(
+        "x$(touch${{IFS}}{marker}-5)`touch${{IFS}}{marker}-6`;touch${{IFS}}{marker}-7;\"';touch${{IFS}}{marker}-8;true#${{{{github.token}}}}"
+    );
+
+    // Valid values, hostile everywhere else: a plan.
+    let tag = format!("$(touch {MARKER}-9) `touch {MARKER}-10`\n::set-env name=PATH::/nowhere");
+    let good = format!("{}  note: {}\n", variables("shop", 4), json!(tag));
+    stage
+        .commit(&acme, &branch, "infra/variables.yml", &good, &message)
+        .await?;
+    let (number, head) = stage.propose(&acme, &branch, &good, &run_me).await?;
+    stage.server.idle().await;
+    let states = seen(&stage, &acme, &head).await?;
+    let comments = stage.comments(&acme, number).await?;
+    expect(
+        &stage,
+        &format!("the plan: {states:#?} {comments:#?}"),
+        states.last().is_some_and(|s| s == "success: planned: 4 to create in 2 stacks")
+            && comments.len() == 1
+            && comments[0].body.contains("acme/web/production"),
+    )
+    .await?;
+
+    // Merged, with the message once more: staging is applied, production waits.
+    let merged = stage.merge(&acme, number, &head).await?;
+    let waits = stage.until_waiting(PATIENCE).await?.is_some();
+    let states = seen(&stage, &acme, &merged).await?;
+    expect(
+        &stage,
+        &format!("production waits: {states:#?}"),
+        waits && states == MERGED[..MERGED.len() - 1],
+    )
+    .await?;
+
+    // A hostile value: a refusal that says where.
+    let bad = variables("shop", 4).replacen(
+        "project_name: shop",
+        &format!("project_name: {}", json!(message.replace("{{", "{"))),
+        1,
+    );
+    let (number, head) = stage.propose(&globex, &branch, &bad, &run_me).await?;
+    stage.server.idle().await;
+    let states = seen(&stage, &globex, &head).await?;
+    let comments = stage.comments(&globex, number).await?;
+    expect(
+        &stage,
+        &format!("the refusal: {states:#?} {comments:#?}"),
+        states.last().is_some_and(|s| s.starts_with("failure: "))
+            && comments.len() == 1
+            && comments[0].body.contains("infra/variables.yml:1:15"),
+    )
+    .await?;
+
+    // A hint that no `trigger` wrote: the run refuses it and tells nobody.
+    let hint = json!({
+        "tenantry": 1, "request_id": message, "repository": run_me, "repository_id": globex.repository_id,
+        "sha": run_me, "ref": branch, "event": "push", "identity": message,
+    });
+    let before = seen(&stage, &globex, &head).await?;
+    assert_eq!(stage.dispatch(&stage.tokens["dispatch"], &hint).await, 204);
+    stage.server.idle().await;
+    let runs = stage.admin("GET", "/_local/runs", json!(null)).await?;
+    let last = runs.as_array().and_then(|r| r.last()).ok_or("no run")?;
+    expect(
+        &stage,
+        &format!("the hint is refused: {}", last["conclusion"]),
+        last["event"] == "repository_dispatch" && last["conclusion"] == "failure",
+    )
+    .await?;
+    assert_eq!(seen(&stage, &globex, &head).await?, before);
+
+    let mut found = Vec::new();
+    markers(dir.path(), &mut found)?;
+    markers(&std::env::current_dir()?, &mut found)?;
+    assert_eq!(found, Vec::<PathBuf>::new(), "the payload was run");
+    let logs = stage.logs().await?;
+    // act names the argument of every command that it obeys.
+    assert!(!logs.contains(r#""arg":"/nowhere"#), "a command was obeyed");
+    // A run still waits for its approval; it ends with the server.
+    stage.server.stop().await;
+    act::nothing_left(dir.path()).await
 }

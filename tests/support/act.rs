@@ -59,3 +59,27 @@ fn copy(from: &Path, to: &Path) -> Tested {
     }
     Ok(())
 }
+
+/// Nothing that works in `dir` may outlive its server.
+pub async fn nothing_left(dir: &Path) -> Tested {
+    let dir = dir.canonicalize()?;
+    let mut left = Vec::new();
+    for _ in 0..20 {
+        left = std::fs::read_dir("/proc")?
+            .flatten()
+            .filter(|entry| {
+                let cwd = std::fs::read_link(entry.path().join("cwd"));
+                cwd.is_ok_and(|cwd| cwd.starts_with(&dir))
+            })
+            .map(|entry| {
+                let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+                String::from_utf8_lossy(&command).replace('\0', " ")
+            })
+            .collect();
+        if left.is_empty() {
+            return Ok(());
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    }
+    Err(format!("still running: {left:#?}").into())
+}
