@@ -76,19 +76,49 @@ pub async fn execute(
         Some(status) => Some(status.ok().and_then(|s| s.code()).unwrap_or(137)),
         None => {
             if let Some(pid) = pid {
-                kill_group(pid, &inner.runner.path).await;
+                kill_tree(pid, &inner.runner.path).await;
             }
             None
         }
     }
 }
 
-/// Ends exactly the group that was started here.
-async fn kill_group(pid: u32, path: &str) {
+/// Ends exactly what was started here: the group, and descendants that made groups of their own,
+/// as `act` does for every step.
+async fn kill_tree(pid: u32, path: &str) {
+    let mut targets = vec![format!("-{pid}")];
+    targets.extend(descendants(pid).iter().map(u32::to_string));
     let mut kill = Command::new("kill");
     kill.env_clear()
         .env("PATH", path)
-        .args(["-KILL", "--", &format!("-{pid}")]);
+        .args(["-KILL", "--"])
+        .args(&targets);
     kill.stdout(Stdio::null()).stderr(Stdio::null());
     drop(kill.status().await);
+}
+
+/// Children and their children, where `/proc` tells.
+fn descendants(root: u32) -> Vec<u32> {
+    // `pid (name) state ppid …`; the name may hold anything, so it is cut at its last bracket.
+    let parent = |stat: &str| -> Option<u32> {
+        let (_, rest) = stat.rsplit_once(')')?;
+        rest.split_whitespace().nth(1)?.parse().ok()
+    };
+    let all: Vec<(u32, u32)> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read(entry.path().join("stat")).ok()?;
+            Some((pid, parent(&String::from_utf8_lossy(&stat))?))
+        })
+        .collect();
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(&pid) = found.get(next) {
+        found.extend(all.iter().filter(|(_, of)| *of == pid).map(|(p, _)| *p));
+        next += 1;
+    }
+    found
 }
