@@ -19,11 +19,12 @@ impl Journal {
     /// Adds one exchange. A recording that cannot be written is reported, not fatal.
     pub fn add(&mut self, entry: Value) {
         if let Some(path) = &self.file {
+            // One write per line: several servers may append to the same file.
             let opened = std::fs::OpenOptions::new()
                 .create(true)
                 .append(true)
                 .open(path);
-            let written = opened.and_then(|mut f| writeln!(f, "{entry}"));
+            let written = opened.and_then(|mut f| f.write_all(format!("{entry}\n").as_bytes()));
             if let Err(error) = written {
                 tracing::warn!(path = %path.display(), %error, "cannot record an exchange");
             }

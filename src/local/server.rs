@@ -403,7 +403,7 @@ fn journal(s: &mut State, req: &Req, reply: &Reply) {
         .collect();
     s.journal.add(json!({
         "method": req.method, "path": req.path,
-        "query": req.query.iter().map(|(k, v)| json!([k, v])).collect::<Vec<_>>(),
+        "query": req.query.iter().cloned().collect::<BTreeMap<String, String>>(),
         "request_headers": headers, "request_body": body,
         "status": reply.status, "response_headers": answered, "response_body": reply.body,
     }));

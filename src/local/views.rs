@@ -14,10 +14,15 @@ pub fn user(s: &State, id: u64) -> Value {
         None => ("ghost", "User"),
     };
     let url = format!("{}/users/{}", s.url, encode(login));
+    // A bot has no page of its own, its App has one.
+    let page = match login.strip_suffix("[bot]") {
+        Some(app) => format!("{}/apps/{app}", s.url),
+        None => format!("{}/{login}", s.url),
+    };
     json!({
         "login": login, "id": id, "node_id": node_id("User", id),
         "avatar_url": format!("{}/avatars/u/{id}", s.url), "gravatar_id": "",
-        "url": url, "html_url": format!("{}/{login}", s.url),
+        "url": url, "html_url": page,
         "followers_url": format!("{url}/followers"),
         "following_url": format!("{url}/following{{/other_user}}"),
         "gists_url": format!("{url}/gists{{/gist_id}}"),

@@ -1,6 +1,9 @@
 //! What the stories share: a stage with the real binary, tools, and loud skips.
 #![allow(dead_code)]
 
+pub mod act;
+pub mod moto;
+
 use std::error::Error;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -16,7 +19,8 @@ pub fn path() -> String {
     std::env::var("PATH").unwrap_or_default()
 }
 
-fn variable(name: &str) -> Option<String> {
+/// A variable of the tests' own environment that is set and not empty.
+pub fn variable(name: &str) -> Option<String> {
     #[allow(clippy::disallowed_methods)]
     std::env::var(name).ok().filter(|v| !v.is_empty())
 }

@@ -63,11 +63,11 @@ fn command(inner: &Inner, run: &Run, place: &Place) -> Result<Command, String> {
         variables.extend(env::settings(inner, run, Some(e), false));
     }
     secrets.insert("GITHUB_TOKEN".to_owned(), run.token.clone());
-    let file = |name: &str, map: &BTreeMap<String, String>| dotenv(&place.root.join(name), map);
+    let file = |name: &str, map: &BTreeMap<String, String>| pairs(&place.root.join(name), map);
     let (envs, secrets, variables) = (
-        file("env", &vars)?,
-        file("secrets", &secrets)?,
-        file("vars", &variables)?,
+        file("env.yml", &vars)?,
+        file("secrets.yml", &secrets)?,
+        file("vars.yml", &variables)?,
     );
     let actor = inner.state().login(run.event.actor).to_owned();
     let mut c = Command::new(&inner.runner.act);
@@ -111,24 +111,10 @@ fn command(inner: &Inner, run: &Run, place: &Place) -> Result<Command, String> {
     Ok(c)
 }
 
-/// A dotenv file only its owner can read.
-fn dotenv(path: &Path, map: &BTreeMap<String, String>) -> Result<PathBuf, String> {
-    let mut text = String::new();
-    for (k, v) in map {
-        let plain = !v.contains(['\'', '\n', '\r']);
-        let quoted = if plain {
-            format!("'{v}'")
-        } else {
-            let v = v
-                .replace('\\', "\\\\")
-                .replace('"', "\\\"")
-                .replace('$', "\\$")
-                .replace('\n', "\\n")
-                .replace('\r', "\\r");
-            format!("\"{v}\"")
-        };
-        text.push_str(&format!("{k}={quoted}\n"));
-    }
+/// A file of pairs that only its owner can read. YAML, of which JSON is a part: in act's other
+/// format, dotenv, a value that ends in a quote cannot be written (tried with 0.2.89).
+fn pairs(path: &Path, map: &BTreeMap<String, String>) -> Result<PathBuf, String> {
+    let text = serde_json::json!(map).to_string();
     let opened = std::fs::OpenOptions::new()
         .create(true)
         .truncate(true)

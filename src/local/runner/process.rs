@@ -82,8 +82,9 @@ pub async fn execute(
     status.map(|s| s.ok().and_then(|s| s.code()).unwrap_or(137))
 }
 
-/// Ends exactly the group that was started here, also when the future that waits for it is
-/// dropped: `kill_on_drop` alone would leave the grandchildren, such as a running Terraform.
+/// Ends exactly what was started here, also when the future that waits for it is dropped: the
+/// group, and descendants that made groups of their own, as `act` does for every step.
+/// `kill_on_drop` alone would leave the grandchildren, such as a running Terraform.
 struct Group {
     pid: Option<u32>,
     path: String,
@@ -92,11 +93,40 @@ struct Group {
 impl Drop for Group {
     fn drop(&mut self) {
         let Some(pid) = self.pid else { return };
+        let mut targets = vec![format!("-{pid}")];
+        targets.extend(descendants(pid).iter().map(u32::to_string));
         let mut kill = std::process::Command::new("kill");
         kill.env_clear()
             .env("PATH", &self.path)
-            .args(["-KILL", "--", &format!("-{pid}")]);
+            .args(["-KILL", "--"])
+            .args(&targets);
         kill.stdout(Stdio::null()).stderr(Stdio::null());
         drop(kill.status());
     }
+}
+
+/// Children and their children, where `/proc` tells.
+fn descendants(root: u32) -> Vec<u32> {
+    // `pid (name) state ppid …`; the name may hold anything, so it is cut at its last bracket.
+    let parent = |stat: &str| -> Option<u32> {
+        let (_, rest) = stat.rsplit_once(')')?;
+        rest.split_whitespace().nth(1)?.parse().ok()
+    };
+    let all: Vec<(u32, u32)> = std::fs::read_dir("/proc")
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| {
+            let pid = entry.file_name().to_str()?.parse().ok()?;
+            let stat = std::fs::read(entry.path().join("stat")).ok()?;
+            Some((pid, parent(&String::from_utf8_lossy(&stat))?))
+        })
+        .collect();
+    let mut found = vec![root];
+    let mut next = 0;
+    while let Some(&pid) = found.get(next) {
+        found.extend(all.iter().filter(|(_, of)| *of == pid).map(|(p, _)| *p));
+        next += 1;
+    }
+    found
 }

@@ -202,3 +202,59 @@ async fn an_identity_token_verifies_with_the_published_key_and_a_forged_one_does
         assert!(decode::<Value>(mint(bad), &key, &rules).is_err(), "{bad:?}");
     }
 }
+
+#[tokio::test]
+async fn dispatches_are_dropped_doubled_and_delayed() {
+    let w = world().await;
+    w.ok(
+        "POST",
+        "/_local/repos",
+        json!({"repo": "prov/manager", "files": {".github/workflows/deploy.yml": FLOW}}),
+    )
+    .await;
+    let path = "/repos/prov/manager/dispatches";
+    let body = json!({"event_type": "tenantry-request"});
+    let count = || w.hub.state().runs.len();
+    w.hub.fault(Fault::once("", Kind::DropDispatch));
+    assert_eq!(w.hub.call("POST", path, body.clone()).await.0, 204);
+    assert_eq!(count(), 0);
+    w.hub.fault(Fault::once("", Kind::DuplicateDispatch));
+    w.ok("POST", path, body.clone()).await;
+    assert_eq!(count(), 2);
+    w.hub.fault(Fault::once("", Kind::DelayDispatch(50)));
+    w.ok("POST", path, body).await;
+    assert_eq!(count(), 2);
+    w.hub.idle().await;
+    assert_eq!(count(), 3);
+}
+
+#[tokio::test]
+async fn a_wait_timer_runs_on_the_settable_clock() {
+    let w = world().await;
+    w.ok(
+        "POST",
+        "/_local/repos",
+        json!({"repo": "prov/manager", "files": {".github/workflows/deploy.yml": FLOW}}),
+    )
+    .await;
+    w.ok(
+        "PUT",
+        "/repos/prov/manager/environments/staging-apply",
+        json!({"wait_timer": 10}),
+    )
+    .await;
+    w.ok(
+        "POST",
+        "/repos/prov/manager/dispatches",
+        json!({"event_type": "tenantry-request"}),
+    )
+    .await;
+    let run = *w.hub.state().runs.keys().next().unwrap();
+    let inner = w.hub.inner().clone();
+    let entered =
+        tokio::spawn(async move { runner::job::enter(&inner, run, "staging-apply").await });
+    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    assert!(!entered.is_finished());
+    w.ok("POST", "/_local/clock", json!({"advance": 601})).await;
+    assert!(entered.await.unwrap());
+}
