@@ -81,14 +81,17 @@ fn mirror(dir: &Path) -> Result<Option<PathBuf>, Box<dyn std::error::Error>> {
     let Some(plugins) = variable("TENANTRY_TF_PLUGINS").map(PathBuf::from) else {
         return Ok(None);
     };
-    // The folder of a mirror: HOST/NAMESPACE/TYPE.
-    let has = std::fs::read_dir(&plugins)
-        .ok()
-        .into_iter()
-        .flatten()
-        .flatten()
-        .any(|host| host.path().join("hashicorp/aws/5.100.0").is_dir());
-    if !has {
+    // Terraform's names for this machine; the folder of a mirror is HOST/NAMESPACE/TYPE/….
+    let machine = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    let provider = format!(
+        "registry.terraform.io/hashicorp/aws/5.100.0/{}_{machine}",
+        std::env::consts::OS
+    );
+    if !plugins.join(provider).is_dir() {
         return Ok(None);
     }
     let file = dir.join("terraform.rc");
@@ -200,7 +203,11 @@ async fn one_change_under_act_in_a_cloud() -> Tested {
         return skip(NAME, "act is not installed; tests/run installs it");
     }
     if tool("terraform").is_none() {
-        return skip(NAME, "terraform is not on the PATH");
+        skip(NAME, "terraform is not on the PATH")?;
+        return match tool("tofu") {
+            Some(_) => without_a_cloud(dir.path()).await,
+            None => Ok(()),
+        };
     }
     let Some(config) = mirror(dir.path())? else {
         skip(
@@ -229,9 +236,14 @@ async fn one_change_under_act_in_a_cloud() -> Tested {
     let Some(runner) = act::runner(dir.path(), env)? else {
         return Err("act is gone".into());
     };
-    let mut settings = settings(&dir.path().join("stage"), Engine::Terraform, Hints::Direct, runner)?;
+    let mut settings = settings(
+        &dir.path().join("stage"),
+        Engine::Terraform,
+        Hints::Direct,
+        runner,
+    )?;
     settings.storage = Some(format!(
-        "store:\n  url: s3://{STORE}/tenantry\n  seal_recipient: RECIPIENT\nstate:\n  backend: s3\n  bucket: {STATES}\n  region: {REGION}\n  path_style: true\n"
+        "store:\n  url: s3://{STORE}/tenantry\n  seal_recipient: RECIPIENT\nstate:\n  backend: s3\n  bucket: {STATES}\n  region: {REGION}\n  path_style: true\nengines:\n  terraform:\n    binary: terraform\n"
     ));
     settings.overrides = vec![
         ("products/web/terraform/main.tf".into(), MODULE.into()),
@@ -240,9 +252,12 @@ async fn one_change_under_act_in_a_cloud() -> Tested {
             "output \"bucket\" {\n  value = aws_s3_bucket.data.bucket\n}\n".into(),
         ),
     ];
-    settings.secrets = [("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", "test")]
-        .map(|(k, v)| (k.to_owned(), v.to_owned()))
-        .to_vec();
+    settings.secrets = [
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .to_vec();
     let stage = set(settings).await?;
     one_change(&stage).await?;
 
@@ -267,7 +282,10 @@ async fn one_change_under_act_in_a_cloud() -> Tested {
         let bucket = format!("acme-shop-{environment}");
         let (status, tags) = moto.s3("GET", &format!("/{bucket}?tagging"), "").await?;
         assert_eq!(status, 200, "{bucket}: {tags}");
-        assert!(tags.contains(&format!("<Value>{instances}</Value>")), "{bucket}: {tags}");
+        assert!(
+            tags.contains(&format!("<Value>{instances}</Value>")),
+            "{bucket}: {tags}"
+        );
     }
     stage.server.stop().await;
     act::nothing_left(dir.path()).await
@@ -278,7 +296,13 @@ async fn without_a_cloud(dir: &Path) -> Tested {
     let Some(runner) = act::runner(dir, Vec::new())? else {
         return Err("act is gone".into());
     };
-    let stage = set(settings(&dir.join("stage"), Engine::Terraform, Hints::Direct, runner)?).await?;
+    let stage = set(settings(
+        &dir.join("stage"),
+        Engine::Terraform,
+        Hints::Direct,
+        runner,
+    )?)
+    .await?;
     one_change(&stage).await?;
     for key in KEYS {
         let state = stage.state_dir().join(key);
@@ -345,8 +369,9 @@ async fn t5_hostile_payload_under_act() -> Tested {
     let run_me = format!(
         "$(touch {marker}-1) `touch {marker}-2` '$(touch {marker}-3)' \"$(touch {marker}-4)\" ${{{{ secrets.SOURCE_REPOS_PAT }}}} %0A::set-env name=A::b"
     );
-    let message =
-        format!("{run_me}\n::set-env name=PATH::/nowhere\n ##[add-path]/nowhere\n::set-output name=any::true");
+    let message = format!(
+        "{run_me}\n::set-env name=PATH::/nowhere\n ##[add-path]/nowhere\n::set-output name=any::true"
+    );
     let branch = format!(
         "x$(touch${{IFS}}{marker}-5)`touch${{IFS}}{marker}-6`'$(touch${{IFS}}{marker}-7)'\"$(touch${{IFS}}{marker}-8)\""
     );
@@ -366,7 +391,9 @@ async fn t5_hostile_payload_under_act() -> Tested {
     expect(
         &stage,
         &format!("the plan: {states:#?} {comments:#?}"),
-        states.last().is_some_and(|s| s == "success: planned: 4 to create in 2 stacks")
+        states
+            .last()
+            .is_some_and(|s| s == "success: planned: 4 to create in 2 stacks")
             && comments.len() == 1
             && comments[0].body.contains("acme/web/production"),
     )

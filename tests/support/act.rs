@@ -20,10 +20,7 @@ pub fn runner(
     let tenantry = PathBuf::from(env!("CARGO_BIN_EXE_tenantry"));
     let actions = dir.join("tenantry-actions");
     slim(&actions)?;
-    let mut extra_env = vec![(
-        "TENANTRY_BINARY".to_owned(),
-        tenantry.display().to_string(),
-    )];
+    let mut extra_env = vec![("TENANTRY_BINARY".to_owned(), tenantry.display().to_string())];
     extra_env.extend(env);
     Ok(Some(RunnerSettings {
         kind: RunnerKind::Act,
