@@ -103,8 +103,8 @@ fn mirror(dir: &Path) -> Result<Option<PathBuf>, Box<dyn std::error::Error>> {
     Ok(Some(file))
 }
 
-/// The whole change under `act`, until production is applied.
-async fn one_change(stage: &Stage) -> Tested {
+/// The whole change under `act`, until production is applied. The two stacks make `resources`.
+async fn one_change(stage: &Stage, resources: u32) -> Tested {
     let acme = stage.tenant("acme").ok_or("acme")?.clone();
 
     // A pull request gets its plan.
@@ -126,7 +126,7 @@ async fn one_change(stage: &Stage) -> Tested {
     expect(
         stage,
         &format!("statuses of the pull request: {states:#?}"),
-        states == PROPOSED,
+        states == proposed(resources),
     )
     .await?;
 
@@ -152,6 +152,17 @@ async fn one_change(stage: &Stage) -> Tested {
         stage,
         &format!("statuses at the end: {states:#?}"),
         states == MERGED,
+    )
+    .await?;
+
+    let comments = stage.comments(&acme, number).await?;
+    expect(
+        stage,
+        &format!("the comments at the end: {comments:#?}"),
+        comments.len() == 2
+            && comments[1].author == stage.bot()
+            && comments[1].body.contains("applied")
+            && comments[1].body.contains(REVIEWER),
     )
     .await?;
 
@@ -181,11 +192,13 @@ const KEYS: [&str; 6] = [
 ];
 
 /// What the customer sees on the pull request, in order.
-const PROPOSED: [&str; 3] = [
-    "pending: asked the provider; waiting for the plan",
-    "pending: planning: web/staging, web/production",
-    "success: planned: 2 to create in 2 stacks",
-];
+fn proposed(resources: u32) -> [String; 3] {
+    [
+        "pending: asked the provider; waiting for the plan".to_owned(),
+        "pending: planning: web/staging, web/production".to_owned(),
+        format!("success: planned: {resources} to create in 2 stacks"),
+    ]
+}
 /// What the customer sees on the merge commit, in order.
 const MERGED: [&str; 5] = [
     "pending: asked the provider; waiting for the plan",
@@ -259,7 +272,7 @@ async fn one_change_under_act_in_a_cloud() -> Tested {
     .map(|(k, v)| (k.to_owned(), v.to_owned()))
     .to_vec();
     let stage = set(settings).await?;
-    one_change(&stage).await?;
+    one_change(&stage, 2).await?;
 
     // One state a stack, each under its own key, and no lock is left.
     assert_eq!(moto.keys(STATES, "").await?, KEYS);
@@ -303,7 +316,7 @@ async fn without_a_cloud(dir: &Path) -> Tested {
         runner,
     )?)
     .await?;
-    one_change(&stage).await?;
+    one_change(&stage, 4).await?;
     for key in KEYS {
         let state = stage.state_dir().join(key);
         assert!(state.is_file(), "{}", state.display());
@@ -391,9 +404,7 @@ async fn t5_hostile_payload_under_act() -> Tested {
     expect(
         &stage,
         &format!("the plan: {states:#?} {comments:#?}"),
-        states
-            .last()
-            .is_some_and(|s| s == "success: planned: 4 to create in 2 stacks")
+        states == proposed(4)
             && comments.len() == 1
             && comments[0].body.contains("acme/web/production"),
     )
