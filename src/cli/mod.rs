@@ -56,11 +56,13 @@ fn run() -> Exit {
         }
     };
     let printer = print::Printer::new(cli.format, &env);
+    // A server ends in order when it is asked to.
+    let ends_itself = matches!(cli.command, commands::Command::Local(_));
     let done = runtime.block_on(async {
         tokio::select! {
             done = commands::run(cli.command, &env, &printer) => done,
             // Dropping the command stops its children; nothing half-written stays behind.
-            () = interrupted() => Err(CliError::interrupted()),
+            () = interrupted(), if !ends_itself => Err(CliError::interrupted()),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));

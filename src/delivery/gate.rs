@@ -219,6 +219,38 @@ async fn protected(manager: &Manager, stack: &StackId) -> Result<(), DeliveryErr
     }
 }
 
+/// At the end of a run: stacks whose apply job never ran because a reviewer rejected it.
+pub async fn rejected(manager: &Manager, request: &Request) -> Result<(), DeliveryError> {
+    if request.outcome.is_some() || request.run.id != manager.run.run.id {
+        return Ok(());
+    }
+    for stack in &request.stacks {
+        let plan = manager
+            .store
+            .read::<PlanRecord>(&keys::plan(&request.name, stack))
+            .await?;
+        let Some(record) = plan
+            .map(|(p, _)| p)
+            .filter(|p| p.attempt == request.attempt)
+        else {
+            continue;
+        };
+        if !manager.estate.settings.gate(&stack.environment).approval {
+            continue;
+        }
+        let fresh = only_new(approvals(manager, stack).await?, &record.approvals_before);
+        if let Some(no) = fresh.iter().find(|a| a.state == "rejected") {
+            let who = crate::estate::ids::shown(&no.user.login);
+            let refusal = Refusal::new(
+                "gate-rejected",
+                format!("{who} rejected the apply of `{stack}`"),
+            );
+            refused(manager, request, &record, &refusal).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Records that a stack is not applied, and why.
 async fn refused(
     manager: &Manager,

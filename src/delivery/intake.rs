@@ -36,38 +36,43 @@ pub struct Intake {
     pub warnings: Vec<String>,
 }
 
-/// Who a hint comes from, once that is certain.
-struct Caller<'a> {
-    customer: &'a Customer,
-    sender: Option<User>,
-}
-
 /// Serves one hint. `issuer` reads the issuer's keys.
 pub async fn intake(
     manager: &Manager,
     payload: &Value,
     issuer: &Client,
 ) -> Result<Intake, DeliveryError> {
-    let mut warnings = Vec::new();
     let hint = Hint::read(payload)?;
-    if manager.estate.settings.hints == HintMode::Direct {
-        warnings.extend(ruleset::check(manager).await?);
-    }
     let caller = authenticate(manager, &hint, issuer).await?;
-    let reason = Reason {
-        hint: Some(hint.request_id.as_str()),
-        sender: caller.sender,
-    };
-    match open(manager, caller.customer, hint.event, &hint.sha, reason).await {
-        Ok(opened) => Ok(Intake { opened, warnings }),
+    match serve(manager, &hint, &caller).await {
+        Ok(intake) => Ok(intake),
         Err(error) => {
-            tell(manager, caller.customer, &hint.sha, hint.event, &error).await;
+            if let Some(sha) = caller.certain_commit(&hint) {
+                tell(manager, caller.customer, &sha, hint.event, &error).await;
+            }
             Err(error)
         }
     }
 }
 
-/// The customer that a hint really comes from. Nothing is ever written for anybody else.
+/// Who a hint comes from, once that is certain. Nothing is ever written for anybody else.
+struct Caller<'a> {
+    customer: &'a Customer,
+    claims: Option<Claims>,
+}
+
+impl Caller<'_> {
+    /// The commit that a refusal is shown at. A status only ever goes to the caller's own
+    /// repository, so the worst that a wrong commit can do is to be theirs.
+    fn certain_commit(&self, hint: &Hint) -> Option<Sha> {
+        match (&self.claims, hint.event) {
+            (Some(claims), Event::Push) => Sha::new(&claims.sha).ok(),
+            _ => Some(hint.sha.clone()),
+        }
+    }
+}
+
+/// The customer that a hint really comes from: by the signature, never by what the hint says.
 async fn authenticate<'a>(
     manager: &'a Manager,
     hint: &Hint,
@@ -83,13 +88,11 @@ async fn authenticate<'a>(
     };
     if !manager.estate.settings.identity_required {
         // The provider has said that this server has no OIDC: what is read back must do.
-        let customer = manager
-            .estate
-            .customer_of_repository(hint.repository_id)
-            .ok_or_else(|| unknown(hint.repository_id))?;
+        let customer = manager.estate.customer_of_repository(hint.repository_id);
+        let customer = customer.ok_or_else(|| unknown(hint.repository_id))?;
         return Ok(Caller {
             customer,
-            sender: manager.run.sender.clone(),
+            claims: None,
         });
     }
     let token = hint.identity.as_deref().ok_or_else(|| {
@@ -103,7 +106,6 @@ async fn authenticate<'a>(
             )
         })?;
     let claims = identity::verify(token, &keys)?;
-    // From here on the speaker is certain, so a refusal can be told to them, and to nobody else.
     let id: u64 = claims.repository_id.parse().map_err(|_| {
         Refusal::new(
             "identity-claims",
@@ -114,29 +116,42 @@ async fn authenticate<'a>(
         .estate
         .customer_of_repository(id)
         .ok_or_else(|| unknown(id))?;
-    let expected = Expected {
-        issuer: &manager.estate.settings.oidc_issuer,
-        audience: identity::audience(&manager.repository),
-        at: run_time(manager).await?,
-    };
-    let judged = identity::judge(&claims, &expected, hint);
-    let judged = match judged {
-        Ok(()) => once(manager, &claims, hint).await?,
-        Err(refusal) => Err(refusal),
-    };
-    if let Err(refusal) = judged {
-        let error = DeliveryError::from(refusal);
-        // The commit is taken from the token, which GitHub signed.
-        if let (Ok(sha), Event::Push) = (Sha::new(&claims.sha), hint.event) {
-            tell(manager, customer, &sha, hint.event, &error).await;
-        }
-        return Err(error);
+    Ok(Caller {
+        customer,
+        claims: Some(claims),
+    })
+}
+
+/// Judges the identity and looks at what the hint points at.
+async fn serve(
+    manager: &Manager,
+    hint: &Hint,
+    caller: &Caller<'_>,
+) -> Result<Intake, DeliveryError> {
+    let mut sender = manager.run.sender.clone();
+    if let Some(claims) = &caller.claims {
+        let expected = Expected {
+            issuer: &manager.estate.settings.oidc_issuer,
+            audience: identity::audience(&manager.repository),
+            at: run_time(manager).await?,
+        };
+        identity::judge(claims, &expected, hint)?;
+        once(manager, claims, hint).await??;
+        sender = claims.actor_id.parse().ok().map(|id| User {
+            login: claims.actor.clone(),
+            id,
+        });
     }
-    let sender = claims.actor_id.parse().ok().map(|id| User {
-        login: claims.actor.clone(),
-        id,
-    });
-    Ok(Caller { customer, sender })
+    let mut warnings = Vec::new();
+    if manager.estate.settings.hints == HintMode::Direct {
+        warnings.extend(ruleset::check(manager).await?);
+    }
+    let reason = Reason {
+        hint: Some(hint.request_id.as_str()),
+        sender,
+    };
+    let opened = open(manager, caller.customer, hint.event, &hint.sha, reason).await?;
+    Ok(Intake { opened, warnings })
 }
 
 /// A token serves one request. The same hint delivered twice is no replay.

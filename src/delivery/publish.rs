@@ -111,12 +111,11 @@ pub async fn view(
 }
 
 fn finding(stored: &StoredFinding) -> Finding {
-    // Rules come from our own table; a stored one is shown inside the message.
     Finding {
         place: Place::at(&stored.path, stored.line, stored.column),
         level: Level::Error,
-        message: format!("{} ({})", stored.message, stored.rule),
-        rule: "stored",
+        message: stored.message.clone(),
+        rule: stored.rule.clone().into(),
     }
 }
 
@@ -168,14 +167,18 @@ fn headline(
         return (Overall::Failure, format!("failed: {}", failed.join(", ")));
     }
     let unplanned = names(&|s| matches!(s, StackState::Waiting));
+    let unfinished = match plan_only {
+        true => unplanned.clone(),
+        false => names(&|s| *s != StackState::Applied),
+    };
+    if last && !unfinished.is_empty() {
+        return interrupted(request, &unfinished);
+    }
     if !unplanned.is_empty() {
-        let overall = if last {
-            Overall::Failure
-        } else {
-            Overall::Pending
-        };
-        let word = if last { "not planned" } else { "planning" };
-        return (overall, format!("{word}: {}", unplanned.join(", ")));
+        return (
+            Overall::Pending,
+            format!("planning: {}", unplanned.join(", ")),
+        );
     }
     if plan_only {
         return (Overall::Success, format!("planned: {}", totals(stacks)));
@@ -214,6 +217,26 @@ fn headline(
         String::new()
     };
     (Overall::Pending, format!("{done}{word}: {now}{then}"))
+}
+
+/// How often an interrupted request is taken up again before it counts as failed.
+const ATTEMPTS: u32 = 5;
+
+/// A run ended, and some stacks have neither a result nor a reason: the runner died, or GitHub
+/// cancelled a pending job. Nobody can tell yet how far it came, so the request stays open and
+/// the next sweep plans again, which tells.
+fn interrupted(request: &Request, unfinished: &[String]) -> (Overall, String) {
+    let what = unfinished.join(", ");
+    if request.attempt >= ATTEMPTS {
+        return (
+            Overall::Failure,
+            format!("given up after {ATTEMPTS} attempts: {what}; run the workflow again"),
+        );
+    }
+    (
+        Overall::Pending,
+        format!("interrupted: {what}; the next sweep goes on"),
+    )
 }
 
 fn totals(stacks: &[StackView]) -> String {
@@ -260,12 +283,20 @@ pub async fn report(
             Refusal::new("request-unknown", format!("there is no request `{name}`")).into(),
         );
     };
+    if last {
+        super::gate::rejected(manager, &request).await?;
+    }
     let view = view(manager, &request, last).await?;
-    if last && request.run.id == manager.run.run.id && request.outcome.is_none() {
-        let outcome = match view.overall {
-            Overall::Success => Outcome::Success,
-            _ => Outcome::Failure,
-        };
+    let outcome = match view.overall {
+        Overall::Success => Some(Outcome::Success),
+        Overall::Failure => Some(Outcome::Failure),
+        Overall::Pending => None,
+    };
+    if let Some(outcome) = outcome
+        && last
+        && request.run.id == manager.run.run.id
+        && request.outcome.is_none()
+    {
         let ours = request.run.id;
         if let Some(closed) = manager
             .store
@@ -482,8 +513,9 @@ pub async fn refused(
     }
     // Only a commit of the customer's own repository can get a status.
     manager.source.commit(slug, sha).await?;
-    let superseded = matches!(error, DeliveryError::Refused(r) if r.code == "superseded");
-    if superseded && matches!(event, Event::Push) && already_final(manager, slug, sha).await? {
+    // Late, or sent again by somebody else: a commit that has its final status keeps it.
+    let late = matches!(error, DeliveryError::Refused(r) if r.code == "superseded" || r.code.starts_with("identity-"));
+    if late && matches!(event, Event::Push) && already_final(manager, slug, sha).await? {
         return Ok(());
     }
     set_status(

@@ -133,7 +133,7 @@ impl From<&Finding> for StoredFinding {
             line: f.place.line,
             column: f.place.column,
             message: f.message.clone(),
-            rule: f.rule.to_owned(),
+            rule: f.rule.clone().into_owned(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! What is wrong, where, and what to do: the one shape of every answer about a file.
 
 use serde::Serialize;
+use std::borrow::Cow;
 use std::fmt;
 
 /// A position in a file of the estate or of a customer's repository.
@@ -64,7 +65,7 @@ pub struct Finding {
     /// What and what to write instead; one line, foreign text escaped.
     pub message: String,
     /// Rule id, such as `schema` or `yaml-duplicate-key`.
-    pub rule: &'static str,
+    pub rule: Cow<'static, str>,
 }
 
 impl Finding {
@@ -74,7 +75,7 @@ impl Finding {
             place,
             level: Level::Error,
             message: message.into(),
-            rule,
+            rule: rule.into(),
         }
     }
     /// A warning at `place`.
@@ -83,7 +84,7 @@ impl Finding {
             place,
             level: Level::Warning,
             message: message.into(),
-            rule,
+            rule: rule.into(),
         }
     }
 }

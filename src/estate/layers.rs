@@ -5,7 +5,7 @@
 //! pkg/cli/values/options.go.)
 
 use super::finding::Place;
-use super::value::{Data, Node};
+use super::value::{Data, Key, Node};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use std::collections::BTreeMap;
@@ -30,6 +30,9 @@ pub struct Origin {
     /// The position.
     #[serde(flatten)]
     pub place: Place,
+    /// Where its key stands; the position itself for items of a list.
+    #[serde(skip)]
+    pub key: Place,
     /// The value there.
     pub value: Value,
 }
@@ -62,16 +65,21 @@ pub fn merge(layers: &[Layer]) -> Merged {
     };
     for layer in layers {
         if matches!(layer.node.data, Data::Map(_)) {
-            over(&mut root, &layer.node, layer);
+            over(&mut root, &layer.node, layer, None);
         }
     }
     root
 }
 
-fn origin(node: &Node, layer: &Layer) -> Origin {
+fn origin(node: &Node, layer: &Layer, key: Option<&Key>) -> Origin {
+    let place = Place::at(&layer.path, node.line, node.column);
     Origin {
         layer: layer.name,
-        place: Place::at(&layer.path, node.line, node.column),
+        key: key.map_or_else(
+            || place.clone(),
+            |k| Place::at(&layer.path, k.line, k.column),
+        ),
+        place,
         // A map's chain says who touched it; what it holds stands in its keys.
         value: if matches!(node.data, Data::Map(_)) {
             Value::Null
@@ -81,36 +89,36 @@ fn origin(node: &Node, layer: &Layer) -> Origin {
     }
 }
 
-fn over(target: &mut Merged, node: &Node, layer: &Layer) {
-    target.chain.push(origin(node, layer));
+fn over(target: &mut Merged, node: &Node, layer: &Layer, key: Option<&Key>) {
+    target.chain.push(origin(node, layer, key));
     match (&mut target.kind, &node.data) {
         (Kind::Map(map), Data::Map(entries)) => {
             for (key, value) in entries {
                 match map.get_mut(&key.name) {
-                    Some(below) => over(below, value, layer),
+                    Some(below) => over(below, value, layer, Some(key)),
                     None => {
-                        map.insert(key.name.clone(), fresh(value, layer));
+                        map.insert(key.name.clone(), fresh(value, layer, Some(key)));
                     }
                 }
             }
         }
-        (kind, _) => *kind = fresh(node, layer).kind,
+        (kind, _) => *kind = fresh(node, layer, key).kind,
     }
 }
 
-fn fresh(node: &Node, layer: &Layer) -> Merged {
+fn fresh(node: &Node, layer: &Layer, key: Option<&Key>) -> Merged {
     let kind = match &node.data {
         Data::Map(entries) => Kind::Map(
             entries
                 .iter()
-                .map(|(k, v)| (k.name.clone(), fresh(v, layer)))
+                .map(|(k, v)| (k.name.clone(), fresh(v, layer, Some(k))))
                 .collect(),
         ),
-        Data::List(items) => Kind::List(items.iter().map(|v| fresh(v, layer)).collect()),
+        Data::List(items) => Kind::List(items.iter().map(|v| fresh(v, layer, None)).collect()),
         _ => Kind::Plain(node.to_json()),
     };
     Merged {
-        chain: vec![origin(node, layer)],
+        chain: vec![origin(node, layer, key)],
         kind,
     }
 }

@@ -166,7 +166,7 @@ fn decision(decision: &Value, level: Level, policy: &str, merged: &Merged) -> Fi
         place,
         level,
         message: shown_lines(message),
-        rule: "policy",
+        rule: "policy".into(),
     }
 }
 

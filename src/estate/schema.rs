@@ -127,6 +127,13 @@ impl Schema {
                 .blame(steps)
                 .map_or_else(|| Place::file(&self.path), |o| o.place.clone())
         };
+        // An unknown key is shown where the key stands, not where its value begins.
+        let key_place = |key: &str| {
+            let steps = path.iter().map(String::as_str).chain(Some(key));
+            merged
+                .blame(steps)
+                .map_or_else(|| Place::file(&self.path), |o| o.key.clone())
+        };
         let dotted = path.join(".");
         let named = if dotted.is_empty() {
             "the values".to_owned()
@@ -149,7 +156,7 @@ impl Schema {
                         |k| format!("did you mean `{k}`?"),
                     );
                     findings.push(Finding::error(
-                        place(Some(key)),
+                        key_place(key),
                         "schema-unknown-key",
                         format!("unknown key `{}`; {hint}", shown(key)),
                     ));

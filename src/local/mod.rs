@@ -7,6 +7,7 @@
 pub mod access;
 pub mod admin;
 pub mod clock;
+pub mod demo;
 pub mod diff;
 pub mod events;
 pub mod faults;

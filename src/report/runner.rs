@@ -29,7 +29,7 @@ pub fn annotation(finding: &Finding) -> String {
     if finding.place.column > 0 {
         properties.push_str(&format!(",col={}", finding.place.column));
     }
-    properties.push_str(&format!(",title={}", command_property(finding.rule)));
+    properties.push_str(&format!(",title={}", command_property(&finding.rule)));
     format!(
         "::{level} {properties}::{}",
         command_data(&terminal(&finding.message))

@@ -120,7 +120,8 @@ fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
         if let Err(e) = resolve(&estate, &rules, stack, None) {
             // What the customer's own file will bring is not missing yet.
             findings.extend(e.0.into_iter().filter(|f| {
-                !(own_file && matches!(f.rule, "schema-required" | "policy" | "expression"))
+                !(own_file
+                    && matches!(f.rule.as_ref(), "schema-required" | "policy" | "expression"))
             }));
         }
     }

@@ -49,7 +49,10 @@ pub async fn execute(
             return Some(127);
         }
     };
-    let pid = child.id();
+    let mut group = Group {
+        pid: child.id(),
+        path: inner.runner.path.clone(),
+    };
     let (out, err) = (child.stdout.take()?, child.stderr.take()?);
     let mut stop = inner.stopping.subscribe();
     let ended = async {
@@ -72,29 +75,34 @@ pub async fn execute(
         _ = stop.wait_for(|s| *s) => None,
         () = cancelled => None,
     };
-    match status {
-        Some(status) => Some(status.ok().and_then(|s| s.code()).unwrap_or(137)),
-        None => {
-            if let Some(pid) = pid {
-                kill_tree(pid, &inner.runner.path).await;
-            }
-            None
-        }
+    // Whatever is left of a group that came to its own end is not ours to end.
+    if status.is_some() {
+        group.pid = None;
     }
+    status.map(|s| s.ok().and_then(|s| s.code()).unwrap_or(137))
 }
 
-/// Ends exactly what was started here: the group, and descendants that made groups of their own,
-/// as `act` does for every step.
-async fn kill_tree(pid: u32, path: &str) {
-    let mut targets = vec![format!("-{pid}")];
-    targets.extend(descendants(pid).iter().map(u32::to_string));
-    let mut kill = Command::new("kill");
-    kill.env_clear()
-        .env("PATH", path)
-        .args(["-KILL", "--"])
-        .args(&targets);
-    kill.stdout(Stdio::null()).stderr(Stdio::null());
-    drop(kill.status().await);
+/// Ends exactly what was started here, also when the future that waits for it is dropped: the
+/// group, and descendants that made groups of their own, as `act` does for every step.
+/// `kill_on_drop` alone would leave the grandchildren, such as a running Terraform.
+struct Group {
+    pid: Option<u32>,
+    path: String,
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        let Some(pid) = self.pid else { return };
+        let mut targets = vec![format!("-{pid}")];
+        targets.extend(descendants(pid).iter().map(u32::to_string));
+        let mut kill = std::process::Command::new("kill");
+        kill.env_clear()
+            .env("PATH", &self.path)
+            .args(["-KILL", "--"])
+            .args(&targets);
+        kill.stdout(Stdio::null()).stderr(Stdio::null());
+        drop(kill.status());
+    }
 }
 
 /// Children and their children, where `/proc` tells.

@@ -173,7 +173,8 @@ impl Driver<'_> {
             let needs = self.run.workflow["jobs"][format!("apply-{e}")]["needs"].to_string();
             needs.matches("\"apply-").count()
         });
-        if intake.outputs.get("any").map(String::as_str) != Some("false") {
+        // As the workflows say in every `if:`; a refused intake leaves nothing to report.
+        if intake.outputs.get("any").map(String::as_str) == Some("true") {
             let mut planned = true;
             for e in &environments {
                 planned &= self.plan(e, &intake).await;
@@ -192,8 +193,8 @@ impl Driver<'_> {
                 }
             }
             ok &= open;
+            self.report(&requests, "final", true).await;
         }
-        self.report(&requests, "final", true).await;
         ok
     }
 
