@@ -1,5 +1,6 @@
 //! What the stories share: a stage with the real binary, tools, and loud skips.
 #![allow(dead_code)]
+#![allow(clippy::print_stderr, reason = "a skipped test is said aloud")]
 
 pub mod act;
 pub mod moto;

@@ -14,6 +14,8 @@ pub struct Moto {
     address: String,
 }
 
+const SIGNED: &str = "AWS4-HMAC-SHA256 Credential=test/20260101/us-east-1/s3/aws4_request, SignedHeaders=host, Signature=0";
+
 /// An answer: status, body.
 pub type Answer = (u16, String);
 
@@ -59,11 +61,11 @@ impl Moto {
         format!("http://{}", self.address)
     }
 
-    /// One request to its S3, unsigned.
+    /// One request to its S3. It asks for a name, not for a true signature.
     pub async fn s3(&self, method: &str, path: &str, body: &str) -> Result<Answer, Box<dyn Error>> {
         let mut socket = TcpStream::connect(&self.address).await?;
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nauthorization: {SIGNED}\r\ncontent-length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         );
