@@ -200,7 +200,7 @@ async fn send(stage: &Stage, payload: &Value) -> Result<String, Box<dyn std::err
     let runs = stage.admin("GET", "/_local/runs", Value::Null).await?;
     let last = runs
         .as_array()
-        .and_then(|r| r.iter().filter(|r| r["repo"] == MANAGER).next_back())
+        .and_then(|r| r.iter().rfind(|r| r["repo"] == MANAGER))
         .cloned()
         .unwrap_or(Value::Null);
     Ok(format!(

@@ -593,15 +593,7 @@ fn permissions_are_granted_job_by_job() {
 
 /// Threats without a test that carries their number. An entry goes when its test comes: the
 /// test below fails on one that is not needed any more.
-const NOT_YET: [&str; 4] = [
-    // The refusal of an old name with a new id exists (delivery/source.rs); no test names it.
-    "T3", // The table of tokens and the replay are not tested yet.
-    "T4",
-    // Push between approval and apply: apply resolves again, no test interleaves it.
-    "T13",
-    // Modes other than 100644 are refused (delivery/source.rs); no test names it.
-    "T22",
-];
+const NOT_YET: [&str; 0] = [];
 
 #[test]
 fn every_threat_has_a_test_that_carries_its_number() {
