@@ -44,6 +44,24 @@ pub struct StackArgs {
     pub stack: crate::estate::StackId,
 }
 
+/// Refuses to work in a job whose GitHub environment is not the stack's: its secrets and its
+/// protection would be another environment's.
+pub fn in_environment(
+    env: &Env,
+    stack: &crate::estate::StackId,
+    what: &str,
+) -> Result<(), CliError> {
+    let wanted = format!("{}-{what}", stack.environment);
+    match env.get("TENANTRY_ENVIRONMENT") {
+        Some(name) if name != wanted => Err(CliError::failed(format!(
+            "this job runs in environment `{}`, but `{stack}` needs `{wanted}`",
+            crate::estate::ids::shown(name)
+        ))
+        .hint("write the workflow again with `tenantry init manager`")),
+        _ => Ok(()),
+    }
+}
+
 /// A client for `token`. On this machine there is no limit to respect and no reason to be patient.
 pub fn client(api_url: &str, token: Option<&str>) -> Result<Client, CliError> {
     let mut settings = ClientSettings::new(api_url, token.map(Token::new));

@@ -22,8 +22,9 @@ use crate::estate::model::EngineKind;
 use crate::store::lease::{self, Lease, Taken};
 use crate::store::seal::{self, SealIdentity};
 
-/// A lease is held this long, in seconds; longer than any apply may take.
-const LEASE: u64 = 2 * 60 * 60;
+/// A lease is held this long, in seconds: as long as GitHub lets a job run on its runners (docs.github.com,
+/// "Usage limits"), so that no apply that still runs can lose it.
+const LEASE: u64 = 6 * 60 * 60;
 
 /// Applies one stack of a request and records the result, also when it fails.
 pub async fn apply(

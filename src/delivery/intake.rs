@@ -142,10 +142,21 @@ async fn serve(
             id,
         });
     }
-    let mut warnings = Vec::new();
-    if manager.estate.settings.hints == HintMode::Direct {
-        warnings.extend(ruleset::check(manager).await?);
-    }
+    let warnings = match manager.estate.settings.hints {
+        HintMode::Direct => ruleset::check(manager).await?,
+        mode => {
+            let word = if mode == HintMode::Poll {
+                "poll"
+            } else {
+                "inbox"
+            };
+            return Err(Refusal::new(
+                "hint-mode",
+                format!("this manager does not serve dispatches (`hints.mode: {word}` in tenantry.yml); it finds the change by itself, so leave MANAGER_REPO_PAT unset"),
+            )
+            .into());
+        }
+    };
     let reason = Reason {
         hint: Some(hint.request_id.as_str()),
         sender,

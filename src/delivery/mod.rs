@@ -20,6 +20,8 @@ pub mod reconcile;
 pub mod records;
 pub mod ruleset;
 pub mod source;
+pub mod standing;
+pub mod sticky;
 pub mod trigger;
 
 pub use error::{DeliveryError, Refusal};

@@ -53,7 +53,7 @@ pub fn render(
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
         "metadata": {
-            "name": application_name(stack),
+            "name": unique_name(&[stack.customer.as_str(), stack.product.as_str(), stack.environment.as_str()]),
             "labels": {
                 "tenantry/customer": stack.customer,
                 "tenantry/product": stack.product,
@@ -71,7 +71,7 @@ pub fn render(
             },
             "destination": {
                 "name": stack.environment,
-                "namespace": format!("{}-{}", stack.customer, stack.product),
+                "namespace": unique_name(&[stack.customer.as_str(), stack.product.as_str()]),
             },
         },
     });
@@ -81,14 +81,14 @@ pub fn render(
     ]
 }
 
-/// Kubernetes names end at 63 characters; a longer one keeps its start and gets a digest.
-fn application_name(stack: &StackId) -> String {
-    let full = format!("{}-{}-{}", stack.customer, stack.product, stack.environment);
-    if full.len() <= 63 {
-        return full;
-    }
-    let digest = crate::digest::Digest::of(stack.to_string().as_bytes());
-    format!("{}-{}", full[..50].trim_end_matches('-'), digest.short())
+/// A Kubernetes name that no other stack has. Ids may hold `-`, so joining them is not enough:
+/// `a-b` with `c` and `a` with `b-c` would meet. A digest of the ids keeps them apart.
+fn unique_name(parts: &[&str]) -> String {
+    let digest = crate::digest::Digest::of(parts.join("/").as_bytes());
+    let joined = parts.join("-");
+    // 63 is the longest name that Kubernetes takes; 9 of them are `-` and eight digits.
+    let kept = joined.get(..54).unwrap_or(&joined).trim_end_matches('-');
+    format!("{kept}-{}", digest.hex().get(..8).unwrap_or_default())
 }
 
 /// What changes from `before` (path, content) to `after`, line by line.
@@ -143,5 +143,18 @@ pub fn changes(list: Vec<Change>) -> Changes {
     Changes {
         changes: list,
         outputs_change: false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unique_name;
+
+    #[test]
+    fn t19_names_of_two_stacks_never_meet() {
+        assert_ne!(unique_name(&["a-b", "c"]), unique_name(&["a", "b-c"]));
+        let long = "a".repeat(40);
+        let name = unique_name(&[&long, &long, "production"]);
+        assert!(name.len() <= 63, "{name}");
     }
 }

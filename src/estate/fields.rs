@@ -196,8 +196,24 @@ impl<'a> Fields<'a> {
         self.findings
     }
 
-    /// Ends the reading of a map that may hold keys of other tools.
-    pub fn finish_open(self) -> Vec<Finding> {
+    /// Ends the reading of a map that may hold keys of other tools: only what looks like a slip
+    /// of one of ours is reported.
+    pub fn finish_open(mut self) -> Vec<Finding> {
+        for (key, _) in self.node.entries() {
+            let name = key.name.as_str();
+            if self.asked.contains(&name) {
+                continue;
+            }
+            if let Some(meant) = nearest(name, self.asked.iter().copied())
+                && self.node.get(meant).is_none()
+            {
+                self.findings.push(Finding::error(
+                    Place::at(self.path, key.line, key.column),
+                    "estate-unknown-key",
+                    format!("unknown key `{}`; did you mean `{meant}`?", shown(name)),
+                ));
+            }
+        }
         self.findings
     }
 }

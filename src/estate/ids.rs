@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 /// Why a text is not an id. The text itself is shown escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{what} may hold {rule}, got `{}`", shown(.got))]
+#[error("{what} must be {rule}, got `{}`", shown(.got))]
 pub struct BadId {
     what: &'static str,
     rule: &'static str,

@@ -12,6 +12,7 @@ pub mod layers;
 pub mod model;
 pub mod policy;
 pub mod resolve;
+mod scalar;
 pub mod schema;
 pub mod settings;
 pub mod suggest;

@@ -143,6 +143,18 @@ impl Estate {
                 ));
             }
         }
+        let known: Vec<&EnvironmentId> = products.values().flat_map(|p| &p.environments).collect();
+        for environment in settings.gates.keys().filter(|e| !known.contains(e)) {
+            let hint = nearest(environment.as_str(), known.iter().map(|e| e.as_str())).map_or_else(
+                || "remove it".to_owned(),
+                |e| format!("did you mean `{e}`?"),
+            );
+            findings.push(Finding::error(
+                Place::file(settings::PATH),
+                "estate",
+                format!("`gates.{environment}`: no product has this environment; {hint}"),
+            ));
+        }
         if findings
             .iter()
             .any(|f| f.level == super::finding::Level::Error)
@@ -196,15 +208,21 @@ impl Estate {
             .find(|c| c.repository_id == Some(id))
     }
 
-    /// All environments of all products, in the order in which they are promoted.
+    /// All environments of all products, in an order that keeps each product's own.
     pub fn environments(&self) -> Vec<EnvironmentId> {
         let mut out: Vec<EnvironmentId> = Vec::new();
-        for environment in self.products.values().flat_map(|p| &p.environments) {
-            if !out.contains(environment) {
-                out.push(environment.clone());
+        for product in self.products.values() {
+            let mut after = 0;
+            for environment in &product.environments {
+                match out.iter().position(|e| e == environment) {
+                    Some(at) => after = at + 1,
+                    None => {
+                        out.insert(after, environment.clone());
+                        after += 1;
+                    }
+                }
             }
         }
-        out.sort_by_key(|e| promotion_rank(e.as_str()));
         out
     }
 }
@@ -299,6 +317,9 @@ fn read_customer(
         }
         customer.repository = fields.parsed("repository");
         customer.repository_id = fields.number("repository_id");
+        if customer.repository.is_some() && fields.node("repository_id").is_none() {
+            fields.missing("repository_id");
+        }
         if let Some(status) = fields.word(
             "status",
             &[("active", Status::Active), ("suspended", Status::Suspended)],
@@ -324,6 +345,9 @@ fn read_customer(
     let path = format!("customers/{}/products.yaml", customer.id);
     if let Some(node) = yaml(files, &path, findings) {
         let mut fields = Fields::new(&path, &node);
+        if fields.node("products").is_none() {
+            fields.missing("products");
+        }
         for item in fields.list("products").unwrap_or_default() {
             let mut entry = Fields::new(&path, item);
             let name = entry.parsed::<ProductId>("name");

@@ -17,8 +17,11 @@ const TIME: Duration = Duration::from_millis(2_000);
 
 /// The provider's policies, compiled.
 pub struct Policies {
-    files: Vec<(String, Engine, Vec<(String, Level)>)>,
+    files: Vec<Compiled>,
 }
+
+/// A policy file: its path, its engine, and the rules it has, with what each of them means.
+type Compiled = (String, Engine, Vec<(String, Level)>);
 
 impl Policies {
     /// Compiles every `policies/*.rego` but the tests.
@@ -78,7 +81,7 @@ impl Policies {
     }
 }
 
-fn compile(path: &str, bytes: &[u8]) -> Result<(String, Engine, Vec<(String, Level)>), String> {
+fn compile(path: &str, bytes: &[u8]) -> Result<Compiled, String> {
     let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
     let mut engine = Engine::new();
     engine.set_strict_builtin_errors(true);

@@ -229,9 +229,19 @@ pub fn resolve(
     let mut merged = merge(&layers);
     let mut findings = expression::render(&mut merged, stack);
     if let Some(schema) = rules.schemas.get(&stack.product) {
-        findings.extend(schema.check(&merged));
+        // A text whose expression is wrong is not reported a second time for not being a value.
+        let wrong: Vec<Place> = findings.iter().map(|f: &Finding| f.place.clone()).collect();
+        findings.extend(
+            schema
+                .check(&merged)
+                .into_iter()
+                .filter(|f| !wrong.contains(&f.place)),
+        );
     }
-    findings.extend(rules.policies.check(stack, &merged, None));
+    if findings.is_empty() {
+        // Policies are written for values that fit the schema.
+        findings.extend(rules.policies.check(stack, &merged, None));
+    }
     let findings = Findings(findings).tidy();
     if findings.has_errors() {
         return Err(findings);

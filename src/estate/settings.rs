@@ -105,17 +105,27 @@ impl Default for Settings {
     }
 }
 
+/// Whether an environment needs approval when nobody has said so: only names that are known to
+/// come before production do not.
+pub fn needs_approval(environment: &str) -> bool {
+    !matches!(
+        environment,
+        "dev" | "development" | "test" | "qa" | "staging"
+    )
+}
+
 /// The file name of the settings.
 pub const PATH: &str = "tenantry.yml";
 
 impl Settings {
-    /// The gate of `environment`. Without a rule, everything that sounds like production needs approval.
+    /// The gate of `environment`. Without a rule, everything needs approval but what is known
+    /// to come before production.
     pub fn gate(&self, environment: &EnvironmentId) -> GateRule {
         self.gates
             .get(environment)
             .cloned()
             .unwrap_or_else(|| GateRule {
-                approval: environment.as_str().starts_with("prod"),
+                approval: needs_approval(environment.as_str()),
                 approvers: Vec::new(),
             })
     }
@@ -133,6 +143,9 @@ impl Settings {
             }
         }
         out.manager = top.parsed("manager");
+        if let Some(context) = top.text("commit_status_context") {
+            out.commit_status_context = context;
+        }
         if let Some(mut github) = top.fields("github") {
             out.api_url = url(&mut github, "api_url");
             if let Some(issuer) = url(&mut github, "oidc_issuer") {

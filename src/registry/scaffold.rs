@@ -186,7 +186,7 @@ fn environments(ids: &[EnvironmentId]) -> Vec<Value> {
         .enumerate()
         .map(|(i, id)| {
             let name = id.as_str();
-            let production = name.starts_with("prod");
+            let production = crate::estate::settings::needs_approval(name);
             json!({
                 "name": name,
                 "key": name.replace('-', "_"),

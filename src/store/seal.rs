@@ -9,7 +9,7 @@ use std::str::FromStr;
 pub enum SealError {
     /// The recipient in `tenantry.yml` is not one.
     #[error(
-        "`store.seal_recipient` in tenantry.yml is not an age recipient; write the `age1…` line that `tenantry init manager` printed"
+        "`store.seal_recipient` in tenantry.yml is not an age recipient; write the `age1…` line that `tenantry init manager` puts there"
     )]
     Recipient,
     /// The identity is not one. It is never shown.

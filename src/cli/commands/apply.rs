@@ -20,10 +20,11 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
+    step::in_environment(env, &args.stack.stack, "apply")?;
     let manager = step::manager(&args.stack.step, env)?;
     let identity = env.get("TENANTRY_SEAL_IDENTITY").ok_or_else(|| {
         CliError::usage("TENANTRY_SEAL_IDENTITY is not set")
-            .hint("set it as a secret of the apply environment; `tenantry init manager` printed it")
+            .hint("set it as a secret of the apply environment; `tenantry init manager` wrote it to a file")
     })?;
     let identity = SealIdentity::parse(identity)?;
     let work = step::work_folder(env);

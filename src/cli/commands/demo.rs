@@ -162,9 +162,10 @@ fn engine(wanted: Option<EngineArg>, path: &str) -> Result<(Engine, String), Cli
             Engine::Argocd,
             "engine: argocd, because neither `tofu` nor `terraform` is on the PATH".into(),
         )),
-        (Some(EngineArg::Terraform), Err(error)) => {
-            Err(CliError::from(error).hint("or take `--engine argocd`, which needs no tool"))
-        }
+        (Some(EngineArg::Terraform), Err(_)) => Err(CliError::failed(
+            "neither `tofu` nor `terraform` is on the PATH",
+        )
+        .hint("install one, or take `--engine argocd`, which needs neither")),
         (wanted, Ok(tool)) => {
             let why = match wanted {
                 Some(_) => "as asked for with --engine",

@@ -38,6 +38,7 @@ fn flag(text: &str) -> Result<bool, String> {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
+    step::in_environment(env, &args.stack.stack, "apply")?;
     let manager = step::manager(&args.stack.step, env)?;
     let patience = args
         .wait

@@ -112,6 +112,16 @@ fn branch(text: &str) -> Result<String, String> {
 
 /// Runs it.
 pub async fn run(args: Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
+    let (What::Manager(ManagerArgs { common, .. }) | What::Customer(CustomerArgs { common, .. })) =
+        &args.what;
+    let mut names = common.environments.clone();
+    names.sort();
+    names.dedup();
+    if names.len() != common.environments.len() {
+        return Err(CliError::usage(
+            "--environments names one environment twice",
+        ));
+    }
     match args.what {
         What::Manager(args) => new_manager(&args, env, printer).await,
         What::Customer(args) => new_customer(&args, env, printer).await,
@@ -128,7 +138,7 @@ async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result
         recipient: identity.recipient(),
         actions: actions(&args.common, env).await?,
     })?;
-    let secret = beside(&args.common.dir);
+    let secret = beside(&args.common.dir)?;
     if secret.exists() && !args.common.dry_run {
         return Err(CliError::failed(format!(
             "`{}` is there already; nothing was written",
@@ -136,11 +146,14 @@ async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result
         ))
         .hint("it opens plans of an earlier manager; move it away first"));
     }
-    write(&args.common, &files, printer)?;
+    let files = free(&args.common, files, printer)?;
     if args.common.dry_run {
-        return Ok(Exit::Done);
+        return write(&args.common, &files, printer).map(|()| Exit::Done);
     }
-    // Outside of the repository and for its owner only: whoever has it can open sealed plans.
+    // First, because a recipient in tenantry.yml whose key was lost would be worth nothing.
+    // For its owner only: whoever has it can open sealed plans.
+    let parent = secret.parent().unwrap_or(Path::new("/"));
+    std::fs::create_dir_all(parent)?;
     let mut file = std::fs::OpenOptions::new()
         .write(true)
         .create_new(true)
@@ -148,6 +161,7 @@ async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result
         .open(&secret)?;
     file.write_all(format!("{}\n", identity.expose()).as_bytes())?;
     file.sync_all()?;
+    write(&args.common, &files, printer)?;
     printer.progress(&format!(
         "\nThe key that opens sealed plans is in {} (mode 0600). Put it into the secret\nTENANTRY_SEAL_IDENTITY of each `…-apply` environment, then delete the file.\nNext: read {}/README.md, then `tenantry validate --estate {}`.",
         secret.display(),
@@ -158,9 +172,8 @@ async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result
 }
 
 async fn new_customer(args: &CustomerArgs, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    let folder = args
-        .common
-        .dir
+    let folder = std::path::absolute(&args.common.dir)?;
+    let folder = folder
         .file_name()
         .map(|n| n.to_string_lossy().to_lowercase())
         .unwrap_or_default();
@@ -184,18 +197,21 @@ async fn new_customer(args: &CustomerArgs, env: &Env, printer: &Printer) -> Resu
         branch: args.branch.clone(),
         actions: actions(&args.common, env).await?,
     })?;
+    let files = free(&args.common, files, printer)?;
     write(&args.common, &files, printer)?;
     Ok(Exit::Done)
 }
 
 /// The commit that the workflows pin. A tag can be moved, so the commit behind it is asked for.
+/// It is not the tag of the release: a release cannot hold its own checksums, so they are
+/// committed after it, and that commit is tagged `actions-v<version>`.
 async fn actions(common: &Common, env: &Env) -> Result<Actions, CliError> {
     let version = env!("CARGO_PKG_VERSION");
     let actions_ref = match &common.actions_ref {
         Some(sha) => sha.clone(),
         None => {
             let client = step::client(&step::api_url(env, None), env.get("GITHUB_TOKEN"))?;
-            client.tag_commit(&common.actions_repository, &format!("v{version}")).await.map_err(|e| {
+            client.tag_commit(&common.actions_repository, &format!("actions-v{version}")).await.map_err(|e| {
                 CliError::failed(format!("the commit of `{}` v{version} cannot be found: {e}", common.actions_repository))
                     .hint("name the commit of tenantry's actions with --actions-ref; it stands on the release page")
             })?
@@ -208,24 +224,40 @@ async fn actions(common: &Common, env: &Env) -> Result<Actions, CliError> {
     })
 }
 
-fn beside(dir: &Path) -> PathBuf {
+/// Outside of the repository, also when that is the folder one stands in.
+fn beside(dir: &Path) -> std::io::Result<PathBuf> {
+    let dir = std::path::absolute(dir)?;
     let mut name = dir
         .file_name()
         .map(std::ffi::OsStr::to_os_string)
-        .unwrap_or_default();
+        .unwrap_or_else(|| "manager".into());
     name.push(".seal-identity");
-    dir.with_file_name(name)
+    Ok(dir.with_file_name(name))
 }
 
-/// Writes all files or none: what is there already is never overwritten.
-fn write(common: &Common, files: &[File], printer: &Printer) -> Result<(), CliError> {
-    if let Some((path, _)) = files.iter().find(|(p, _)| common.dir.join(p).exists()) {
-        return Err(CliError::failed(format!(
-            "`{}` is there already; nothing was written",
-            common.dir.join(path).display()
-        ))
-        .hint("name another folder, or move the file away"));
+/// The files to write: nothing is ever overwritten. A README that is there already stays, because
+/// GitHub gives one to every new repository; anything else that is there stops the command.
+fn free(common: &Common, files: Vec<File>, printer: &Printer) -> Result<Vec<File>, CliError> {
+    let mut out = Vec::new();
+    for (path, text) in files {
+        let there = common.dir.join(&path);
+        if !there.exists() {
+            out.push((path, text));
+        } else if path == "README.md" {
+            printer.progress("README.md is there already and stays as it is");
+        } else {
+            return Err(CliError::failed(format!(
+                "`{}` is there already; nothing was written",
+                there.display()
+            ))
+            .hint("name another folder, or move the file away"));
+        }
     }
+    Ok(out)
+}
+
+/// Writes the files, or only lists them.
+fn write(common: &Common, files: &[File], printer: &Printer) -> Result<(), CliError> {
     if !common.dry_run {
         for (path, text) in files {
             folder::write(&common.dir.join(path), text.as_bytes())?;

@@ -23,6 +23,7 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
+    step::in_environment(env, &args.stack.stack, "plan")?;
     let manager = step::manager(&args.stack.step, env)?;
     let work = step::work_folder(env);
     let machine = step::machine(env, &work);

@@ -47,7 +47,11 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
             .iter()
             .map(|p| contract(p))
             .collect::<Result<_, _>>()?;
-        what = format!("{} files", read.len());
+        what = format!(
+            "{} file{}",
+            read.len(),
+            if read.len() == 1 { "" } else { "s" }
+        );
         for file in &read {
             let checked = match &args.schema {
                 Some(schema) => by_schema(schema, file)?,
@@ -111,6 +115,7 @@ fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
             findings.extend(e.0);
         }
     }
+    findings.extend(storage(&estate));
     let stacks = estate.stacks();
     for stack in &stacks {
         let own_file = estate
@@ -126,6 +131,28 @@ fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
         }
     }
     Ok((stacks.len(), findings))
+}
+
+/// What only fails in a job otherwise: the store's URL and the recipient of sealed plans.
+fn storage(estate: &Estate) -> Vec<Finding> {
+    let place = || Place::file(crate::estate::settings::PATH);
+    let mut findings = Vec::new();
+    if let Some(url) = &estate.settings.store
+        && !["s3://", "gs://", "az://", "file:///"]
+            .iter()
+            .any(|p| url.starts_with(p))
+    {
+        let message =
+            "`store.url` must be `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`";
+        findings.push(Finding::error(place(), "estate", message));
+    }
+    if let Some(recipient) = &estate.settings.seal_recipient
+        && crate::store::seal::seal(recipient, b"").is_err()
+    {
+        let message = "`store.seal_recipient` is not an age recipient (`age1…`)";
+        findings.push(Finding::error(place(), "estate", message));
+    }
+    findings
 }
 
 /// A file as a customer of a product would write it, in each environment.
