@@ -130,3 +130,41 @@ fn descendants(root: u32) -> Vec<u32> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_step_in_a_group_of_its_own_ends_too() -> Result<(), Box<dyn std::error::Error>> {
+        // `set -m` gives each background job a group, as act does for its steps.
+        let mut parent = Command::new("/bin/sh")
+            .args(["-c", "set -m; sleep 300 & wait"])
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()?;
+        let pid = parent.id().ok_or("no id")?;
+        let child = async {
+            loop {
+                match descendants(pid).get(1) {
+                    Some(child) => return *child,
+                    None => tokio::time::sleep(Duration::from_millis(20)).await,
+                }
+            }
+        };
+        let child = tokio::time::timeout(Duration::from_secs(10), child).await?;
+        drop(Group {
+            pid: Some(pid),
+            path: "/usr/bin:/bin".into(),
+        });
+        parent.wait().await?;
+        for _ in 0..100 {
+            let stat = std::fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+            if stat.is_empty() || stat.contains(") Z ") || stat.contains(") X ") {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err("it still runs".into())
+    }
+}
