@@ -334,7 +334,7 @@ impl Workspace {
         }
         Err(TerraformError::Failed {
             step,
-            message: last_part(&out.stderr),
+            message: masked(&last_part(&out.stderr), &tool.env),
         })
     }
 }
@@ -348,6 +348,26 @@ impl Drop for Workspace {
     }
 }
 
+/// Hides what the job's own environment holds of secrets, should a tool or provider repeat it.
+fn masked(text: &str, env: &[(OsString, OsString)]) -> String {
+    let secret = |name: &str| {
+        let name = name.to_ascii_uppercase();
+        ["SECRET", "TOKEN", "PASSWORD", "KEY", "CREDENTIALS"]
+            .iter()
+            .any(|w| name.contains(w))
+    };
+    let mut out = text.to_owned();
+    for (name, value) in env {
+        if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
+            && secret(name)
+            && value.len() >= 6
+        {
+            out = out.replace(value, "***");
+        }
+    }
+    out
+}
+
 /// The end of an error output, bounded, without the box that Terraform draws around it.
 fn last_part(stderr: &[u8]) -> String {
     let text = String::from_utf8_lossy(stderr);
@@ -358,4 +378,19 @@ fn last_part(stderr: &[u8]) -> String {
         .collect();
     let from = lines.len().saturating_sub(40);
     lines[from..].join("\n").chars().take(4_000).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t15_credentials_of_the_job_do_not_come_back_in_an_error() {
+        let env = [
+            ("AWS_SECRET_ACCESS_KEY".into(), "wJalrXUtnFEMI".into()),
+            ("AWS_REGION".into(), "eu-west-1".into()),
+        ];
+        let text = masked("bad key wJalrXUtnFEMI in eu-west-1", &env);
+        assert_eq!(text, "bad key *** in eu-west-1");
+    }
 }
