@@ -241,3 +241,32 @@ async fn t29_killed_after_apply_and_before_the_final_status() -> Tested {
     stage.server.stop().await;
     Ok(())
 }
+
+/// The refusal is recorded, but GitHub takes no status for a while: the sweep tells it later.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refusal_that_could_not_be_told_is_told_by_the_sweep() -> Tested {
+    let dir = tempfile::tempdir()?;
+    let (stage, acme) = stage(dir.path(), Engine::Argocd, steps()).await?;
+    let mut fault = Fault::once("/statuses/", Kind::Status(503));
+    fault.method = Some("POST".into());
+    // Four tries of the customer's workflow and four of the manager's.
+    fault.times = 8;
+    stage.server.fault(fault);
+    let bad = variables("shop", 5).replace("t3.micro", "t3.mikro");
+    let sha = stage
+        .commit(&acme, "main", "infra/variables.yml", &bad, "Bad")
+        .await?;
+    stage.server.idle().await;
+    assert_eq!(stage.status(&acme, &sha).await?, None);
+    stage.tick().await?;
+    stage.server.idle().await;
+    let told = stage.status(&acme, &sha).await?.ok_or("not told")?;
+    expect(
+        &stage,
+        &format!("{told:?}"),
+        told.state == "failure" && told.description.contains("did you mean `t3.micro`?"),
+    )
+    .await?;
+    stage.server.stop().await;
+    Ok(())
+}

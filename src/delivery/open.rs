@@ -3,7 +3,7 @@
 use super::error::{DeliveryError, Refusal};
 use super::hint::Event;
 use super::manager::Manager;
-use super::records::{LastApplied, Outcome, Request, keys};
+use super::records::{LastApplied, Outcome, Request, RequestName, Unfinished, keys};
 use super::source::{self, Verified};
 use crate::digest::Digest;
 use crate::engine::module::Module;
@@ -69,6 +69,9 @@ pub async fn open(
         estate,
         reason,
     );
+    // Before the request itself: a name too many costs one look, one too few would cost the customer
+    // their answer.
+    remember(manager, &request.name).await?;
     let put = match before {
         None => manager.store.create_json(&key, &request).await?,
         Some((_, version)) => {
@@ -95,6 +98,27 @@ pub async fn open(
         },
         None => Opened::Work(request),
     })
+}
+
+/// Puts a request on its customer's list of those that still need somebody.
+pub async fn remember(manager: &Manager, name: &RequestName) -> Result<(), DeliveryError> {
+    let key = keys::unfinished(&name.customer);
+    let add = |list: &mut Unfinished| {
+        let fresh = !list.names.contains(name);
+        if fresh {
+            list.names.push(name.clone());
+        }
+        fresh
+    };
+    if manager.store.update(&key, add).await?.is_none() {
+        let list = Unfinished {
+            names: vec![name.clone()],
+        };
+        if manager.store.create_json(&key, &list).await? == Put::Conflict {
+            manager.store.update(&key, add).await?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether an earlier request for the same thing makes this one needless.
@@ -271,5 +295,6 @@ fn build(
         findings: findings.iter().map(Into::into).collect(),
         outcome,
         headline: None,
+        told: false,
     }
 }

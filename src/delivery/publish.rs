@@ -77,6 +77,16 @@ pub async fn report(
     let told = comment(manager, &request, &view).await;
     status(manager, &request.repository, &request.name.sha, &view).await?;
     told?;
+    if last && request.outcome.is_some() && !request.told {
+        manager
+            .store
+            .update::<Request>(&key, |r| {
+                let ended = r.outcome.is_some() && !r.told;
+                r.told |= ended;
+                ended
+            })
+            .await?;
+    }
     Ok(view)
 }
 

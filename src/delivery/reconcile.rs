@@ -4,9 +4,9 @@
 use super::error::DeliveryError;
 use super::hint::Event;
 use super::manager::Manager;
-use super::open::{Opened, Reason, is_alive, open};
+use super::open::{Opened, Reason, is_alive, open, remember};
 use super::publish;
-use super::records::{Outcome, Request, Seen, keys};
+use super::records::{Outcome, Request, RequestName, Seen, Unfinished, keys};
 use crate::estate::model::{Customer, Status};
 use crate::estate::{CustomerId, Sha};
 use crate::github::api::Polled;
@@ -95,6 +95,7 @@ async fn look(
     if let Some((_, sha)) = &polled.head {
         events.push((Event::Push, sha));
     }
+    let mut whole = true;
     for (event, sha) in events {
         let Ok(sha) = Sha::new(sha) else { continue };
         match open(
@@ -120,50 +121,53 @@ async fn look(
             Ok(_) => {}
             // It moved between the poll and now: the next sweep sees the newer one.
             Err(DeliveryError::Refused(refusal)) if refusal.code == "superseded" => {}
-            Err(error) => sweep
-                .failed
-                .push((customer.id.clone(), publish::say(&error))),
+            Err(error) => {
+                whole = false;
+                sweep
+                    .failed
+                    .push((customer.id.clone(), publish::say(&error)));
+            }
         }
     }
-    manager.store.write_json(&key, &now).await?;
+    // What could not be looked at is looked at again, also when nothing moves until then.
+    if whole {
+        manager.store.write_json(&key, &now).await?;
+    }
     Ok(())
 }
 
-/// Closes requests that a newer commit has overtaken and whose run is gone; says whether any
-/// request of this customer is open.
+/// Looks at the requests that still need somebody: closes those that a newer commit has
+/// overtaken and whose run is gone, and finds those whose end was never told. Says whether any
+/// is still open.
 async fn unfinished(
     manager: &Manager,
     customer: &Customer,
     polled: &Polled,
     sweep: &mut Sweep,
 ) -> Result<bool, DeliveryError> {
+    let list_key = keys::unfinished(&customer.id);
+    let Some((list, _)) = manager.store.read::<Unfinished>(&list_key).await? else {
+        return Ok(false);
+    };
     let mut any = false;
-    for key in manager
-        .store
-        .list(&format!("requests/{}", customer.id))
-        .await?
-    {
-        if !key.ends_with("/request.json") {
-            continue;
-        }
+    let mut done = Vec::new();
+    for name in list.names {
+        let key = keys::request(&name);
         let Some((request, _)) = manager.store.read::<Request>(&key).await? else {
+            // The run died between the list and the request, so nothing was promised.
+            done.push(name);
             continue;
         };
         if request.outcome.is_some() {
+            if request.told {
+                done.push(name);
+            } else {
+                sweep.closed.push(request);
+            }
             continue;
         }
         any = true;
-        let current = match request.name.event {
-            Event::Push => polled
-                .head
-                .as_ref()
-                .is_some_and(|(_, sha)| sha == request.name.sha.as_str()),
-            Event::PullRequest(number) => polled
-                .pulls
-                .iter()
-                .any(|(n, sha)| *n == number && sha == request.name.sha.as_str()),
-        };
-        if current || is_alive(manager, &request).await? {
+        if is_current(&request, polled) || is_alive(manager, &request).await? {
             continue;
         }
         let closed = manager
@@ -179,5 +183,40 @@ async fn unfinished(
             .await?;
         sweep.closed.extend(closed);
     }
+    forget(manager, &list_key, &done).await?;
     Ok(any)
+}
+
+/// Whether a request still is about the head of its branch or pull request.
+fn is_current(request: &Request, polled: &Polled) -> bool {
+    let sha = request.name.sha.as_str();
+    match request.name.event {
+        Event::Push => polled.head.as_ref().is_some_and(|(_, head)| head == sha),
+        Event::PullRequest(number) => polled
+            .pulls
+            .iter()
+            .any(|(n, head)| *n == number && head == sha),
+    }
+}
+
+/// Takes names off the list. One that was opened again in the meantime is put back.
+async fn forget(manager: &Manager, key: &str, done: &[RequestName]) -> Result<(), DeliveryError> {
+    if done.is_empty() {
+        return Ok(());
+    }
+    manager
+        .store
+        .update::<Unfinished>(key, |list| {
+            let before = list.names.len();
+            list.names.retain(|n| !done.contains(n));
+            list.names.len() != before
+        })
+        .await?;
+    for name in done {
+        let again = manager.store.read::<Request>(&keys::request(name)).await?;
+        if again.is_some_and(|(r, _)| r.outcome.is_none() || !r.told) {
+            remember(manager, name).await?;
+        }
+    }
+    Ok(())
 }

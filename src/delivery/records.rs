@@ -4,10 +4,12 @@
 //! requests/<customer>/<name>/request.json                      what was asked, who works on it
 //! requests/<customer>/<name>/<product>/<environment>/plan.json what the plan found
 //! requests/<customer>/<name>/<product>/<environment>/apply.json intent before, result after
-//! requests/<customer>/<name>/comment.json                      our comment's id
+//! comments/<customer>/<number>/{plan,apply}.json               our comment's id
+//! unfinished/<customer>.json                                   requests that still need somebody
 //! applied/<customer>/<product>/<environment>.json              what was last applied
 //! leases/<customer>/<product>/<environment>.json               who applies now
 //! plans/<customer>/<product>/<environment>/<id>.age            sealed plans
+//! seen/<customer>.json                                         what the last sweep saw
 //! identities/<digest>.json                                     tokens that were used
 //! ```
 
@@ -171,6 +173,17 @@ pub struct Request {
     pub outcome: Option<Outcome>,
     /// One line for people, once it has ended.
     pub headline: Option<String>,
+    /// Whether the customer has been told how it ended.
+    #[serde(default)]
+    pub told: bool,
+}
+
+/// The requests of a customer that still need somebody: open ones, and those whose end the
+/// customer has not been told yet. A sweep reads these alone, however many there have been.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unfinished {
+    /// Their names.
+    pub names: Vec<RequestName>,
 }
 
 /// What a plan found.
@@ -324,6 +337,10 @@ pub mod keys {
             "comments/{customer}/{number}/{}.json",
             if plan_only { "plan" } else { "apply" }
         )
+    }
+    /// The requests that still need somebody.
+    pub fn unfinished(customer: &CustomerId) -> String {
+        format!("unfinished/{customer}.json")
     }
     /// What was last applied.
     pub fn applied(stack: &StackId) -> String {
