@@ -64,6 +64,7 @@ pub async fn apply(
         Ok(()) => ApplyState::Applied,
         Err(DeliveryError::Refused(refusal)) => ApplyState::Refused {
             reason: refusal.reason.clone(),
+            again: refusal.again(),
         },
         Err(error) => ApplyState::Failed {
             message: publish::say(error),
@@ -241,7 +242,10 @@ async fn work(
         .read::<LastApplied>(&applied_key)
         .await?
         .map(|(a, _)| a);
-    if last.as_ref().is_some_and(|l| l.inputs == now_inputs) {
+    if last
+        .as_ref()
+        .is_some_and(|l| !l.incomplete && l.inputs == now_inputs)
+    {
         // A faster run has brought the stack to where this request wants it.
         return Ok(());
     }
@@ -259,6 +263,14 @@ async fn work(
         .store
         .write_json(&keys::apply(&request.name, stack), record)
         .await?;
+    if let Some(last) = &last {
+        // From the first change on, the stack is no longer what was last applied.
+        let open = LastApplied {
+            incomplete: true,
+            ..last.clone()
+        };
+        manager.store.write_json(&applied_key, &open).await?;
+    }
     if !approved.changes().is_empty() {
         match manager
             .estate
@@ -297,6 +309,7 @@ async fn work(
         request: request.name.clone(),
         at: manager.clock.now(),
         count: last.map_or(1, |l| l.count + 1),
+        incomplete: false,
     };
     manager.store.write_json(&applied_key, &state).await?;
     Ok(())

@@ -47,6 +47,21 @@ pub struct Refusal {
 }
 
 impl Refusal {
+    /// Whether a new plan can help: something moved or somebody else was at it, and nobody has
+    /// done anything wrong.
+    pub fn again(&self) -> bool {
+        matches!(
+            self.code,
+            "lease"
+                | "plan-state"
+                | "plan-old"
+                | "plan-stale"
+                | "plan-inputs"
+                | "gitops-moved"
+                | "gitops-busy"
+                | "promotion"
+        )
+    }
     /// A refusal.
     pub fn new(code: &'static str, reason: impl Into<String>) -> Self {
         Self {

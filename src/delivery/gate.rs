@@ -271,6 +271,7 @@ async fn refused(
         approved_by: None,
         state: ApplyState::Refused {
             reason: refusal.reason.clone(),
+            again: refusal.again(),
         },
         at: manager.clock.now(),
     };

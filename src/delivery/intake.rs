@@ -48,7 +48,7 @@ pub async fn intake(
         Ok(intake) => Ok(intake),
         Err(error) => {
             if let Some(sha) = caller.certain_commit(&hint) {
-                tell(manager, caller.customer, &sha, hint.event, &error).await;
+                tell(manager, caller.customer, &sha, &error).await;
             }
             Err(error)
         }
@@ -67,7 +67,9 @@ impl Caller<'_> {
     fn certain_commit(&self, hint: &Hint) -> Option<Sha> {
         match (&self.claims, hint.event) {
             (Some(claims), Event::Push) => Sha::new(&claims.sha).ok(),
-            _ => Some(hint.sha.clone()),
+            (Some(_), Event::PullRequest(_)) => Some(hint.sha.clone()),
+            // Without a signature anybody could speak: only what is read back is answered.
+            (None, _) => None,
         }
     }
 }
@@ -208,14 +210,8 @@ async fn run_time(manager: &Manager) -> Result<Time, DeliveryError> {
 }
 
 /// Tells a customer that their request was refused. That this fails must not hide the refusal.
-async fn tell(
-    manager: &Manager,
-    customer: &Customer,
-    sha: &Sha,
-    event: Event,
-    error: &DeliveryError,
-) {
-    if let Err(failed) = publish::refused(manager, customer, sha, event, error).await {
+async fn tell(manager: &Manager, customer: &Customer, sha: &Sha, error: &DeliveryError) {
+    if let Err(failed) = publish::refused(manager, customer, sha, error).await {
         tracing::warn!(error = %failed, customer = %customer.id, "the customer could not be told");
     }
 }

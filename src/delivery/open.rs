@@ -60,6 +60,17 @@ pub async fn open(
         Err(DeliveryError::Findings(findings)) => (Vec::new(), findings.0),
         Err(other) => return Err(other),
     };
+    if stacks.is_empty()
+        && findings.is_empty()
+        && let Some((old, _)) = &before
+        && old.outcome == Some(Outcome::Success)
+        && reason.hint.is_none()
+    {
+        return Ok(Opened::Nothing {
+            request: Some(old.clone()),
+            reason: format!("{} has ended", old.name),
+        });
+    }
     let request = build(
         manager,
         &verified,
@@ -152,6 +163,8 @@ async fn already(
         None => None,
         // A person asked again: look again.
         Some(_) if reason.hint.is_some() => None,
+        // What was applied once may have been replaced since: look at the stacks themselves.
+        Some(Outcome::Success | Outcome::Superseded) if old.name.event == Event::Push => None,
         // The sweep comes back to what has ended only when the estate has changed since.
         Some(_) if old.estate == *estate => nothing(format!("{} has ended", old.name)),
         Some(_) => None,
@@ -165,7 +178,7 @@ pub async fn is_alive(manager: &Manager, request: &Request) -> Result<bool, Deli
     }
     match manager.own.run(&manager.repository, request.run.id).await {
         Ok(run) => Ok(run.status.as_deref() != Some("completed")
-            && run.run_attempt.is_none_or(|a| a == request.run.attempt)),
+            && run.run_attempt.is_none_or(|a| a >= request.run.attempt)),
         Err(e) if e.is_not_found() => Ok(false),
         Err(e) => Err(e.into()),
     }
@@ -184,7 +197,7 @@ async fn work(
             .store
             .read::<LastApplied>(&keys::applied(&resolved.stack))
             .await?;
-        if applied.is_none_or(|(a, _)| a.inputs != inputs) {
+        if applied.is_none_or(|(a, _)| a.incomplete || a.inputs != inputs) {
             out.push(resolved.stack);
         }
     }
@@ -270,6 +283,8 @@ fn build(
 ) -> Request {
     let mut authors = verified.authors.clone();
     authors.extend(reason.sender);
+    // Whoever sent an earlier hint for the same commit stays one of its authors.
+    authors.extend(old.map(|o| o.authors.clone()).unwrap_or_default());
     authors.sort_by_key(|u| u.id);
     authors.dedup_by_key(|u| u.id);
     let mut hints = old.map(|o| o.hints.clone()).unwrap_or_default();

@@ -69,6 +69,13 @@ pub async fn request(
         )
         .into());
     }
+    if request.outcome.is_some() {
+        return Err(Refusal::new(
+            "request-ended",
+            format!("request `{name}` has ended; run the customer's workflow again"),
+        )
+        .into());
+    }
     if request.run.id != manager.run.run.id {
         return Err(Refusal::new(
             "request-run",

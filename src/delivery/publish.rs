@@ -75,7 +75,11 @@ pub async fn report(
     }
     // The status last: it is what everybody waits for, so it must tell of all that came before.
     let told = comment(manager, &request, &view).await;
-    status(manager, &request.repository, &request.name.sha, &view).await?;
+    // A commit that was overtaken may have got another request's final status, which stays.
+    let overtaken = request.outcome == Some(Outcome::Superseded);
+    if !(overtaken && already_final(manager, &request.repository, &request.name.sha).await?) {
+        status(manager, &request.repository, &request.name.sha, &view).await?;
+    }
     told?;
     if last && request.outcome.is_some() && !request.told {
         manager
@@ -170,7 +174,6 @@ pub async fn refused(
     manager: &Manager,
     customer: &Customer,
     sha: &Sha,
-    event: Event,
     error: &DeliveryError,
 ) -> Result<(), DeliveryError> {
     let Some(slug) = &customer.repository else {
@@ -183,8 +186,7 @@ pub async fn refused(
     // Only a commit of the customer's own repository can get a status.
     manager.source.commit(slug, sha).await?;
     // Late, or sent again by somebody else: a commit that has its final status keeps it.
-    let late = matches!(error, DeliveryError::Refused(r) if r.code == "superseded" || r.code.starts_with("identity-"));
-    if late && matches!(event, Event::Push) && already_final(manager, slug, sha).await? {
+    if already_final(manager, slug, sha).await? {
         return Ok(());
     }
     set_status(

@@ -24,6 +24,10 @@ pub struct Sweep {
     pub customers: usize,
 }
 
+/// A run takes no more stacks than this: a matrix has 256 jobs at most, and what does not fit is
+/// found again by the next sweep, because nothing is noted for customers that were not looked at.
+const ENOUGH: usize = 200;
+
 /// Looks at every active customer, or at `only` one.
 pub async fn reconcile(
     manager: &Manager,
@@ -47,6 +51,13 @@ pub async fn reconcile(
         .collect();
     let polled = manager.source.poll(&repositories).await?;
     for (customer, polled) in customers.into_iter().zip(polled) {
+        if sweep.work.iter().map(|r| r.stacks.len()).sum::<usize>() >= ENOUGH {
+            tracing::warn!(
+                "enough work for one run; the next sweep goes on with `{}`",
+                customer.id
+            );
+            break;
+        }
         sweep.customers += 1;
         let looked = match polled {
             Some(polled) if Some(polled.id) == customer.repository_id => {
@@ -118,7 +129,12 @@ async fn look(
                     ..
                 },
             ) if request.run == manager.run.run => sweep.closed.push(request),
-            Ok(_) => {}
+            Ok(Opened::Nothing {
+                request: Some(request),
+                ..
+            }) if request.outcome.is_some() => {}
+            // Another run is at it, perhaps with an older estate: look again when it is through.
+            Ok(_) => whole = false,
             // It moved between the poll and now: the next sweep sees the newer one.
             Err(DeliveryError::Refused(refusal)) if refusal.code == "superseded" => {}
             Err(error) => {

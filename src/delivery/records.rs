@@ -245,6 +245,9 @@ pub enum ApplyState {
     Refused {
         /// Why.
         reason: String,
+        /// Whether a new plan can help, so that the next sweep makes one.
+        #[serde(default)]
+        again: bool,
     },
 }
 
@@ -283,6 +286,10 @@ pub struct LastApplied {
     pub at: Time,
     /// How often something was applied here.
     pub count: u64,
+    /// Whether another apply was begun since and has not come to its end: what stands there now
+    /// may be neither.
+    #[serde(default)]
+    pub incomplete: bool,
 }
 
 /// Our comment on a pull request.

@@ -10,7 +10,6 @@ use crate::github::model::Ruleset;
 /// explicitly. What GitHub does not tell this token comes back as a warning.
 pub async fn check(manager: &Manager) -> Result<Vec<String>, DeliveryError> {
     let rulesets = manager.own.rulesets(&manager.repository).await?;
-    let sender = manager.run.sender.as_ref().map(|u| u.id);
     let mut warnings = Vec::new();
     for target in ["branch", "tag"] {
         let Some(ruleset) = rulesets.iter().find(|r| closes(r, target)) else {
@@ -26,11 +25,16 @@ pub async fn check(manager: &Manager) -> Result<Vec<String>, DeliveryError> {
         match &ruleset.bypass_actors {
             None => warnings.push(format!("who may bypass the ruleset `{}` is not shown to this token; check that no customer's identity is listed", crate::estate::ids::shown(&ruleset.name))),
             Some(actors) => {
-                let through = actors.iter().any(|a| matches!(a.actor_type.as_str(), "RepositoryRole") && a.actor_id.is_some_and(|id| id <= 4) || a.actor_type == "User" && a.actor_id == sender);
+                // Administrators can change the ruleset anyway. Anybody else on the list, be it
+                // an app, a team or a key, could hold the credential that hints are sent with.
+                let through = actors.iter().any(|a| {
+                    let admin = a.actor_type == "RepositoryRole" && a.actor_id == Some(5);
+                    !(admin || a.actor_type == "OrganizationAdmin")
+                });
                 if through {
                     return Err(Refusal::new(
                         "ruleset-bypass",
-                        format!("the ruleset `{}` lets the sender of this hint through; remove roles below admin and the sender from its bypass list", crate::estate::ids::shown(&ruleset.name)),
+                        format!("the ruleset `{}` lets others than administrators through; remove them from its bypass list", crate::estate::ids::shown(&ruleset.name)),
                     )
                     .into());
                 }

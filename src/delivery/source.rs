@@ -58,6 +58,7 @@ pub async fn verify(
     let slug = RepoSlug::new(&repository.full_name)
         .map_err(|e| Refusal::new("repository-changed", e.to_string()))?;
     let mut people = Vec::new();
+    let mut unknown_author = false;
     match event {
         Event::Push => {
             let head = manager
@@ -67,9 +68,17 @@ pub async fn verify(
             if head != *sha {
                 return Err(Refusal::new("superseded", format!("commit {} is not the head of `{}` (that is {}); the newer commit has its own request", sha.short(), shown(&repository.default_branch), head.short())).into());
             }
-            for pull in manager.source.pulls_of_commit(&slug, sha).await? {
+            for listed in manager.source.pulls_of_commit(&slug, sha).await? {
+                // The list does not say who merged.
+                let pull = manager.source.pull(&slug, listed.number).await?;
                 people.extend(pull.user);
                 people.extend(pull.merged_by);
+                let range = manager
+                    .source
+                    .authors(&slug, &pull.base.sha, sha.as_str())
+                    .await?;
+                people.extend(range.people);
+                unknown_author |= range.unknown;
             }
         }
         Event::PullRequest(number) => {
@@ -109,10 +118,16 @@ pub async fn verify(
                 return Err(Refusal::new("superseded", format!("commit {} is not the head of pull request #{number}; the newer commit has its own request", sha.short())).into());
             }
             people.extend(pull.user);
+            let range = manager
+                .source
+                .authors(&slug, &pull.base.sha, sha.as_str())
+                .await?;
+            people.extend(range.people);
+            unknown_author |= range.unknown;
         }
     }
     let commit = manager.source.commit(&slug, sha).await?;
-    let unknown_author = commit.author.is_none() || commit.committer.is_none();
+    unknown_author |= commit.author.is_none() || commit.committer.is_none();
     people.extend(commit.author);
     people.extend(commit.committer);
     people.sort_by_key(|u| u.id);

@@ -37,8 +37,9 @@ pub async fn view(
                 ApplyState::Failed { message } => StackState::ApplyFailed {
                     message: message.clone(),
                 },
-                ApplyState::Refused { reason } => StackState::Refused {
+                ApplyState::Refused { reason, again } => StackState::Refused {
                     reason: reason.clone(),
+                    again: *again,
                 },
             },
             (None, Some(p)) => match &p.result {
@@ -136,7 +137,7 @@ fn headline(
             s,
             StackState::PlanFailed { .. }
                 | StackState::ApplyFailed { .. }
-                | StackState::Refused { .. }
+                | StackState::Refused { again: false, .. }
         )
     });
     if !failed.is_empty() {

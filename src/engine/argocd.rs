@@ -2,9 +2,10 @@
 //!
 //! This file renders and compares; reading and committing is the caller's.
 
-use super::change::{Action, Attribute, Change, Changes};
+use super::change::{Action, Change, Changes};
 use super::emit::yaml;
 use crate::estate::StackId;
+use crate::estate::yaml::{Reading, read};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -91,32 +92,18 @@ fn unique_name(parts: &[&str]) -> String {
     format!("{kept}-{}", digest.hex().get(..8).unwrap_or_default())
 }
 
-/// What changes from `before` (path, content) to `after`, line by line.
+/// What changes from `before` to `after`, key by key. A file that cannot be read counts as
+/// replaced, and is shown as a whole.
 pub fn compare(path: &str, before: Option<&str>, after: &str) -> Option<Change> {
     if before == Some(after) {
         return None;
     }
-    let old: Vec<&str> = before.unwrap_or("").lines().collect();
-    let new: Vec<&str> = after.lines().collect();
-    let mut attributes = Vec::new();
-    for (number, line) in old.iter().enumerate() {
-        if !new.contains(line) {
-            attributes.push(Attribute {
-                path: format!("line {}", number + 1),
-                before: Some(hidden(line)),
-                after: None,
-            });
-        }
-    }
-    for (number, line) in new.iter().enumerate() {
-        if !old.contains(line) {
-            attributes.push(Attribute {
-                path: format!("line {}", number + 1),
-                before: None,
-                after: Some(hidden(line)),
-            });
-        }
-    }
+    let parse = |text: &str| {
+        read(path, text.as_bytes(), Reading::Core)
+            .map_or_else(|_| Value::String(text.to_owned()), |node| node.to_json())
+    };
+    let old = before.map_or(Value::Null, parse);
+    let attributes = super::plan_json::differences(&old, &parse(after));
     let action = if before.is_some() {
         Action::Update
     } else {
@@ -129,15 +116,6 @@ pub fn compare(path: &str, before: Option<&str>, after: &str) -> Option<Change> 
     })
 }
 
-fn hidden(line: &str) -> String {
-    match line.split_once(": ") {
-        Some((key, _)) if super::plan_json::secret_name(key.trim()) => {
-            format!("{key}: (sensitive value)")
-        }
-        _ => line.to_owned(),
-    }
-}
-
 /// All changes as the common model.
 pub fn changes(list: Vec<Change>) -> Changes {
     Changes {
@@ -148,7 +126,7 @@ pub fn changes(list: Vec<Change>) -> Changes {
 
 #[cfg(test)]
 mod tests {
-    use super::unique_name;
+    use super::*;
 
     #[test]
     fn t19_names_of_two_stacks_never_meet() {
@@ -156,5 +134,21 @@ mod tests {
         let long = "a".repeat(40);
         let name = unique_name(&[&long, &long, "production"]);
         assert!(name.len() <= 63, "{name}");
+    }
+
+    #[test]
+    fn t15_moved_lines_are_shown_and_secrets_are_not() {
+        let before = "admin:\n  enabled: true\nweb:\n  enabled: false\n";
+        let after = "admin:\n  enabled: false\ntokens:\n  - CANARY\nweb:\n  enabled: true\n";
+        let Some(change) = compare("v.yaml", Some(before), after) else {
+            panic!("no change")
+        };
+        let paths: Vec<&str> = change.attributes.iter().map(|a| a.path.as_str()).collect();
+        assert_eq!(paths, ["admin.enabled", "tokens.0", "web.enabled"]);
+        assert!(
+            !serde_json::to_string(&change)
+                .unwrap_or_default()
+                .contains("CANARY")
+        );
     }
 }

@@ -86,6 +86,21 @@ pub fn read(bytes: &[u8]) -> Result<Changes, PlanJsonError> {
     Ok(out)
 }
 
+/// What differs between two plain values, by path. Nothing is marked here, so names alone hide.
+pub fn differences(before: &Value, after: &Value) -> Vec<Attribute> {
+    let mut out = Vec::new();
+    let none = &Value::Null;
+    let sides = Sides {
+        before,
+        after,
+        before_marks: none,
+        after_marks: none,
+        unknown: none,
+    };
+    sides.compare(&mut String::new(), &mut out);
+    out
+}
+
 fn action(actions: &Value) -> Option<Action> {
     let names: Vec<&str> = actions
         .as_array()
@@ -242,28 +257,25 @@ fn without(value: &Value, before: &Value, after: &Value) -> Value {
     }
 }
 
-/// Whether the last part of a path names a secret, marks or no marks.
+/// Whether any part of a path names a secret, marks or no marks.
 pub fn secret_name(path: &str) -> bool {
-    let last = path
-        .rsplit('.')
-        .find(|p| p.parse::<usize>().is_err())
-        .unwrap_or(path)
-        .to_ascii_lowercase();
-    let last = last.replace(['-', '_'], "");
-    [
-        "password",
-        "passwd",
-        "secret",
-        "token",
-        "apikey",
-        "privatekey",
-        "accesskey",
-        "credential",
-        "connectionstring",
-    ]
-    .iter()
-    .any(|word| last.contains(word))
+    path.split('.').any(|part| {
+        let part = part.to_ascii_lowercase().replace(['-', '_'], "");
+        SECRET_NAMES.iter().any(|word| part.contains(word))
+    })
 }
+
+const SECRET_NAMES: [&str; 9] = [
+    "password",
+    "passwd",
+    "secret",
+    "token",
+    "apikey",
+    "privatekey",
+    "accesskey",
+    "credential",
+    "connectionstring",
+];
 
 fn shorten(text: &str) -> String {
     let mut out: String = text.chars().take(MAX_SHOWN).collect();

@@ -8,7 +8,7 @@ use super::yaml::Reading;
 pub(super) fn is_hidden(c: char) -> bool {
     matches!(c,
         '\u{0}'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}'
-        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
+        | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
         | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
 }
 
@@ -114,7 +114,7 @@ fn ambiguous(text: &str) -> Option<String> {
     match lower.as_str() {
         "y" | "yes" | "on" => return Some(format!("write `true`, or `\"{text}\"` for the text")),
         "n" | "no" | "off" => return Some(format!("write `false`, or `\"{text}\"` for the text")),
-        "=" | ".inf" | "+.inf" | "-.inf" | ".nan" => {
+        "=" | "<<" | ".inf" | "+.inf" | "-.inf" | ".nan" => {
             return Some(format!("write `\"{text}\"` for the text"));
         }
         _ => {}

@@ -25,6 +25,15 @@ fn shape<T: DeserializeOwned>(call: &str, value: Value) -> Result<T> {
     })
 }
 
+/// The people behind some commits.
+#[derive(Debug, Clone, Default)]
+pub struct Authors {
+    /// Authors and committers.
+    pub people: Vec<User>,
+    /// Whether there are some that GitHub cannot name.
+    pub unknown: bool,
+}
+
 /// What becomes of one customer repository in a poll.
 #[derive(Debug, Clone)]
 pub struct Polled {
@@ -137,6 +146,20 @@ impl Client {
     pub async fn pulls_of_commit(&self, repo: &RepoSlug, sha: &Sha) -> Result<Vec<PullRequest>> {
         self.pages(&format!("/repos/{repo}/commits/{sha}/pulls"), None)
             .await
+    }
+    /// Who wrote the commits between two commits. GitHub shows 250 of them; more, or a commit
+    /// without an account, makes `unknown` true.
+    pub async fn authors(&self, repo: &RepoSlug, base: &str, head: &str) -> Result<Authors> {
+        let range = format!("{}...{}", enc(base), enc(head));
+        let found: Comparison = self.read(&format!("/repos/{repo}/compare/{range}")).await?;
+        let mut unknown = found.total_commits > found.commits.len() as u64;
+        let mut people = Vec::new();
+        for commit in found.commits {
+            unknown |= commit.author.is_none() || commit.committer.is_none();
+            people.extend(commit.author);
+            people.extend(commit.committer);
+        }
+        Ok(Authors { people, unknown })
     }
     /// The comments of an issue or pull request.
     pub async fn comments(&self, repo: &RepoSlug, number: u64) -> Result<Vec<Comment>> {

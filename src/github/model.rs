@@ -55,6 +55,15 @@ pub struct ShaOnly {
     pub sha: String,
 }
 
+/// What lies between two commits.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Comparison {
+    /// How many there are.
+    pub total_commits: u64,
+    /// The first 250 of them.
+    pub commits: Vec<Commit>,
+}
+
 /// A branch.
 #[derive(Debug, Clone, Deserialize)]
 pub struct Branch {

@@ -139,7 +139,9 @@ fn section(stack: &StackView, room: usize) -> (String, bool) {
     let mut whole = true;
     if let StackState::PlanFailed { message }
     | StackState::ApplyFailed { message }
-    | StackState::Refused { reason: message } = &stack.state
+    | StackState::Refused {
+        reason: message, ..
+    } = &stack.state
     {
         text.push_str(&fence("text", &shorten(message, 6_000)));
     }

@@ -31,6 +31,8 @@ pub enum StackState {
     Refused {
         /// Why.
         reason: String,
+        /// Whether it is planned again by itself.
+        again: bool,
     },
 }
 
