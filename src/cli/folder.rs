@@ -7,8 +7,11 @@ use std::io::Write;
 use std::path::Path;
 
 /// Largest single file of an estate that is read, in bytes. Others are not ours to look into.
-const MAX_FILE: u64 = 4 << 20;
-const PARTS: [&str; 4] = ["customers", "products", "policies", "shared"];
+pub(super) const MAX_FILE: u64 = 4 << 20;
+/// The provider's settings.
+pub(super) const SETTINGS: &str = crate::estate::settings::PATH;
+/// The folders that tenantry knows.
+pub(super) const PARTS: [&str; 4] = ["customers", "products", "policies", "shared"];
 
 /// Reads the parts of an estate that tenantry knows. Symbolic links are refused.
 pub fn read(root: &Path) -> Result<Files, CliError> {
@@ -19,9 +22,9 @@ pub fn read(root: &Path) -> Result<Files, CliError> {
         );
     }
     let mut files = Files::new();
-    let settings = root.join("tenantry.yml");
+    let settings = root.join(SETTINGS);
     if settings.is_file() {
-        files.insert("tenantry.yml", fs::read(&settings)?);
+        files.insert(SETTINGS, fs::read(&settings)?);
     }
     for part in PARTS {
         let path = root.join(part);

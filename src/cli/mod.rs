@@ -10,6 +10,7 @@ pub mod env;
 mod error;
 pub mod folder;
 pub mod print;
+pub mod revision;
 pub mod step;
 
 pub use args::Cli;
