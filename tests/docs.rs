@@ -76,12 +76,12 @@ fn the_example_of_the_contract_resolves() {
         path,
         bytes: content.into_bytes(),
     };
-    let node = read_contract(&file, &["staging", "production"]).unwrap();
+    let contract = read_contract(&file, &["staging", "production"]).unwrap();
     for stack in estate.stacks() {
-        let values = resolve(&estate, &rules, &stack, Some((&file.path, &node)))
+        let values = resolve(&estate, &rules, &stack, Some(&contract))
             .unwrap()
-            .merged
-            .to_json();
+            .effective
+            .values;
         assert_eq!(values["tags"]["environment"], stack.environment.as_str());
         assert_eq!(values["tags"]["project"], "shop");
     }

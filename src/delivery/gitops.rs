@@ -31,9 +31,9 @@ pub async fn plan(
     };
     let head = manager.source.head(repository, branch).await?;
     let rendered = render(
-        &resolved.stack,
-        &resolved.merged.to_json(),
-        version(manager, &resolved.stack).as_deref(),
+        &resolved.effective.stack,
+        &resolved.effective.values,
+        version(manager, &resolved.effective.stack).as_deref(),
         &target,
     );
     let mut files = Vec::new();

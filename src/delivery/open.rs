@@ -195,10 +195,10 @@ async fn work(
         let inputs = inputs(manager, &resolved)?;
         let applied = manager
             .store
-            .read::<LastApplied>(&keys::applied(&resolved.stack))
+            .read::<LastApplied>(&keys::applied(&resolved.effective.stack))
             .await?;
         if applied.is_none_or(|(a, _)| a.incomplete || a.inputs != inputs) {
-            out.push(resolved.stack);
+            out.push(resolved.effective.stack);
         }
     }
     let order = manager.estate.environments();
@@ -224,8 +224,8 @@ pub async fn resolve_all(
 
 /// Digest over everything that a plan of this stack is made from.
 pub fn inputs(manager: &Manager, resolved: &Resolved) -> Result<Digest, DeliveryError> {
-    let stack = &resolved.stack;
-    let values = resolved.canonical();
+    let stack = &resolved.effective.stack;
+    let values = resolved.effective.canonical();
     let product = manager.estate.products.get(&stack.product);
     let engine = product.map(|p| p.engine);
     let module = match engine {

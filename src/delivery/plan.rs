@@ -113,13 +113,15 @@ pub async fn resolved(
     let customer = customer(manager, stack)?;
     let verified = source::verify(manager, customer, request.name.event, &request.name.sha).await?;
     let all = resolve_all(manager, customer, &verified).await?;
-    all.into_iter().find(|r| r.stack == *stack).ok_or_else(|| {
-        Refusal::new(
-            "request-stack",
-            format!("stack `{stack}` is not subscribed to any more"),
-        )
-        .into()
-    })
+    all.into_iter()
+        .find(|r| r.effective.stack == *stack)
+        .ok_or_else(|| {
+            Refusal::new(
+                "request-stack",
+                format!("stack `{stack}` is not subscribed to any more"),
+            )
+            .into()
+        })
 }
 
 /// Plans `stack` and records the result, also when it fails.
@@ -185,7 +187,7 @@ async fn engine(
     record: &PlanRecord,
     machine: &Machine<'_>,
 ) -> Result<PlanResult, DeliveryError> {
-    let stack = &resolved.stack;
+    let stack = &resolved.effective.stack;
     let kind = manager
         .estate
         .products
@@ -241,10 +243,10 @@ async fn terraform_plan(
     resolved: &Resolved,
     machine: &Machine<'_>,
 ) -> Result<Made, DeliveryError> {
-    let stack = &resolved.stack;
+    let stack = &resolved.effective.stack;
     let customer = customer(manager, stack)?;
     let module = module(manager, stack)?;
-    let variables = terraform::variables(&module, stack, &resolved.merged.to_json())?;
+    let variables = terraform::variables(&module, stack, &resolved.effective.values)?;
     let backend = terraform::backend(
         manager.estate.settings.state.as_ref(),
         customer.state_bucket.as_deref(),
@@ -266,7 +268,7 @@ async fn terraform_plan(
     let findings = manager
         .rules
         .policies
-        .check(stack, &resolved.merged, Some(&json));
+        .check(&resolved.effective, Some(&json));
     let findings = Findings(findings).tidy();
     if findings.has_errors() {
         return Err(findings.into());

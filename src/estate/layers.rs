@@ -1,15 +1,30 @@
-//! Helm's merge, file over file, keeping where every value came from.
+//! Helm's merge, file over file, and where every value came from.
 //!
 //! Maps merge key by key; everything else (scalar, list, null) replaces what was there, also
 //! across kinds. Null stays a value. An empty file changes nothing. (Helm `mergeMaps`,
 //! pkg/cli/values/options.go.)
+//!
+//! Provenance is not carried along with the values. It is a function of the layers and a path,
+//! asked for when there is something to explain: the layers are shared, so this costs nothing
+//! for the thousands of stacks about which nobody asks.
 
 use super::finding::Place;
+use super::ids::EnvironmentId;
 use super::value::{Data, Key, Node};
 use serde::Serialize;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Which part of a file a layer is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Part {
+    /// All of it.
+    Whole,
+    /// All but the block `environments`.
+    Common,
+    /// Only `environments.<environment>`.
+    Environment(EnvironmentId),
+}
 
 /// One contribution to the values of a stack.
 #[derive(Debug, Clone)]
@@ -18,11 +33,46 @@ pub struct Layer {
     pub name: &'static str,
     /// The file it stands in.
     pub path: Arc<str>,
-    /// What it holds: a map or null.
-    pub node: Node,
+    /// What the file holds.
+    pub node: Arc<Node>,
+    /// Which part of it counts.
+    pub part: Part,
 }
 
-/// Where one value was written.
+/// The block of a customer's file that holds one map for each environment.
+pub const ENVIRONMENTS: &str = "environments";
+
+impl Layer {
+    /// The node that the layer's values stand in; `None` when the file has no such part.
+    fn root(&self) -> Option<&Node> {
+        match &self.part {
+            Part::Whole | Part::Common => Some(&self.node),
+            Part::Environment(environment) => {
+                self.node.get(ENVIRONMENTS)?.get(environment.as_str())
+            }
+        }
+    }
+
+    fn entries(&self) -> impl Iterator<Item = &(Key, Node)> {
+        let common = self.part == Part::Common;
+        self.root()
+            .map_or(&[][..], Node::entries)
+            .iter()
+            .filter(move |(key, _)| !(common && key.name == ENVIRONMENTS))
+    }
+}
+
+/// What a layer did to one path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Effect {
+    /// It wrote a value there; for a map, keys in it.
+    Sets,
+    /// It replaced a map or list around it by something that does not have it.
+    Removes,
+}
+
+/// What one layer wrote, and where.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Origin {
     /// The layer's name.
@@ -33,45 +83,102 @@ pub struct Origin {
     /// Where its key stands; the position itself for items of a list.
     #[serde(skip)]
     pub key: Place,
-    /// The value there.
+    /// Whether the path is there afterwards.
+    pub effect: Effect,
+    /// What is written at the position: the value, or what took its place.
     pub value: Value,
 }
 
-/// A merged value. `chain` holds every layer that wrote it, oldest first.
-#[derive(Debug, Clone)]
-pub struct Merged {
-    /// Who wrote it; the last entry holds.
-    pub chain: Vec<Origin>,
-    /// The value.
-    pub kind: Kind,
-}
-
-/// The kinds of a merged value.
-#[derive(Debug, Clone)]
-pub enum Kind {
-    /// Scalars and null.
-    Plain(Value),
-    /// A list of one layer, with the positions of its items.
-    List(Vec<Merged>),
-    /// A map of any number of layers.
-    Map(BTreeMap<String, Merged>),
-}
-
 /// Folds the layers, the first being the lowest.
-pub fn merge(layers: &[Layer]) -> Merged {
-    let mut root = Merged {
-        chain: Vec::new(),
-        kind: Kind::Map(BTreeMap::new()),
-    };
+pub fn merge(layers: &[Layer]) -> Map<String, Value> {
+    let mut root = Map::new();
     for layer in layers {
-        if matches!(layer.node.data, Data::Map(_)) {
-            over(&mut root, &layer.node, layer, None);
+        for (key, node) in layer.entries() {
+            over(&mut root, key, node);
         }
     }
     root
 }
 
-fn origin(node: &Node, layer: &Layer, key: Option<&Key>) -> Origin {
+fn over(map: &mut Map<String, Value>, key: &Key, node: &Node) {
+    match (map.get_mut(&key.name), &node.data) {
+        (Some(Value::Object(below)), Data::Map(entries)) => {
+            for (key, node) in entries {
+                over(below, key, node);
+            }
+        }
+        (Some(slot), _) => *slot = node.to_json(),
+        (None, _) => {
+            map.insert(key.name.clone(), node.to_json());
+        }
+    }
+}
+
+/// Every layer that had a say in the value at `path` (keys and list positions), oldest first.
+/// The value is there if and only if the last one [`Effect::Sets`] it.
+pub fn chain(layers: &[Layer], path: &[&str]) -> Vec<Origin> {
+    let mut chain: Vec<Origin> = Vec::new();
+    for layer in layers {
+        match find(layer, path) {
+            Found::Here(node, key) => chain.push(origin(layer, node, key, Effect::Sets)),
+            Found::Instead(node, key) => {
+                // There is nothing to remove before somebody wrote it.
+                if chain.last().is_some_and(|o| o.effect == Effect::Sets) {
+                    chain.push(origin(layer, node, key, Effect::Removes));
+                }
+            }
+            Found::Nothing => {}
+        }
+    }
+    chain
+}
+
+/// Who brought in the value at `path`, or the nearest map around it that is there.
+pub fn blame(layers: &[Layer], path: &[&str]) -> Option<Origin> {
+    (0..=path.len())
+        .rev()
+        .filter_map(|length| chain(layers, &path[..length]).pop())
+        .find(|origin| origin.effect == Effect::Sets)
+}
+
+enum Found<'a> {
+    /// The layer writes the path.
+    Here(&'a Node, Option<&'a Key>),
+    /// It writes something that has no such path.
+    Instead(&'a Node, Option<&'a Key>),
+    /// It does not touch it.
+    Nothing,
+}
+
+fn find<'a>(layer: &'a Layer, path: &[&str]) -> Found<'a> {
+    let Some(mut node) = layer.root() else {
+        return Found::Nothing;
+    };
+    // An empty file is no map, and changes nothing.
+    if !matches!(node.data, Data::Map(_)) {
+        return Found::Nothing;
+    }
+    if layer.part == Part::Common && path.first() == Some(&ENVIRONMENTS) {
+        return Found::Nothing;
+    }
+    let mut key = None;
+    for step in path {
+        match &node.data {
+            Data::Map(entries) => match entries.iter().find(|(k, _)| k.name == *step) {
+                Some((k, value)) => (key, node) = (Some(k), value),
+                None => return Found::Nothing,
+            },
+            Data::List(items) => match step.parse::<usize>().ok().and_then(|i| items.get(i)) {
+                Some(item) => (key, node) = (None, item),
+                None => return Found::Instead(node, key),
+            },
+            _ => return Found::Instead(node, key),
+        }
+    }
+    Found::Here(node, key)
+}
+
+fn origin(layer: &Layer, node: &Node, key: Option<&Key>, effect: Effect) -> Origin {
     let place = Place::at(&layer.path, node.line, node.column);
     Origin {
         layer: layer.name,
@@ -80,120 +187,8 @@ fn origin(node: &Node, layer: &Layer, key: Option<&Key>) -> Origin {
             |k| Place::at(&layer.path, k.line, k.column),
         ),
         place,
-        // A map's chain says who touched it; what it holds stands in its keys.
-        value: if matches!(node.data, Data::Map(_)) {
-            Value::Null
-        } else {
-            node.to_json()
-        },
-    }
-}
-
-fn over(target: &mut Merged, node: &Node, layer: &Layer, key: Option<&Key>) {
-    target.chain.push(origin(node, layer, key));
-    match (&mut target.kind, &node.data) {
-        (Kind::Map(map), Data::Map(entries)) => {
-            for (key, value) in entries {
-                match map.get_mut(&key.name) {
-                    Some(below) => over(below, value, layer, Some(key)),
-                    None => {
-                        map.insert(key.name.clone(), fresh(value, layer, Some(key)));
-                    }
-                }
-            }
-        }
-        (kind, _) => *kind = fresh(node, layer, key).kind,
-    }
-}
-
-fn fresh(node: &Node, layer: &Layer, key: Option<&Key>) -> Merged {
-    let kind = match &node.data {
-        Data::Map(entries) => Kind::Map(
-            entries
-                .iter()
-                .map(|(k, v)| (k.name.clone(), fresh(v, layer, Some(k))))
-                .collect(),
-        ),
-        Data::List(items) => Kind::List(items.iter().map(|v| fresh(v, layer, None)).collect()),
-        _ => Kind::Plain(node.to_json()),
-    };
-    Merged {
-        chain: vec![origin(node, layer, key)],
-        kind,
-    }
-}
-
-impl Merged {
-    /// Without provenance.
-    pub fn to_json(&self) -> Value {
-        match &self.kind {
-            Kind::Plain(value) => value.clone(),
-            Kind::List(items) => Value::Array(items.iter().map(Merged::to_json).collect()),
-            Kind::Map(map) => Value::Object(
-                map.iter()
-                    .map(|(k, v)| (k.clone(), v.to_json()))
-                    .collect::<Map<_, _>>(),
-            ),
-        }
-    }
-
-    /// The value at a path of keys and list positions.
-    pub fn at<'a>(&self, mut path: impl Iterator<Item = &'a str>) -> Option<&Merged> {
-        let Some(step) = path.next() else {
-            return Some(self);
-        };
-        self.step(step)?.at(path)
-    }
-
-    fn step(&self, step: &str) -> Option<&Merged> {
-        match &self.kind {
-            Kind::Map(map) => map.get(step),
-            Kind::List(items) => items.get(step.parse::<usize>().ok()?),
-            Kind::Plain(_) => None,
-        }
-    }
-
-    /// The position of the value at `path`, or of the nearest map around it that has one.
-    pub fn blame<'a>(&self, path: impl Iterator<Item = &'a str>) -> Option<&Origin> {
-        let mut here = self;
-        let mut found = self.chain.last();
-        for step in path {
-            let Some(next) = here.step(step) else { break };
-            here = next;
-            found = here.chain.last().or(found);
-        }
-        found
-    }
-
-    /// Visits every text, with its path, for the expressions in it.
-    pub fn texts_mut(
-        &mut self,
-        path: &mut Vec<String>,
-        visit: &mut impl FnMut(&[String], &Origin, &str) -> Option<Value>,
-    ) {
-        match &mut self.kind {
-            Kind::Plain(value) => {
-                if let (Value::String(text), Some(origin)) = (&*value, self.chain.last())
-                    && let Some(new) = visit(path, origin, text)
-                {
-                    *value = new;
-                }
-            }
-            Kind::List(items) => {
-                for (i, item) in items.iter_mut().enumerate() {
-                    path.push(i.to_string());
-                    item.texts_mut(path, visit);
-                    path.pop();
-                }
-            }
-            Kind::Map(map) => {
-                for (key, item) in map.iter_mut() {
-                    path.push(key.clone());
-                    item.texts_mut(path, visit);
-                    path.pop();
-                }
-            }
-        }
+        effect,
+        value: node.to_json(),
     }
 }
 
@@ -210,26 +205,71 @@ mod tests {
         Layer {
             name,
             path: path.into(),
-            node,
+            node: Arc::new(node),
+            part: Part::Whole,
         }
+    }
+
+    fn told(layers: &[Layer], path: &[&str]) -> Vec<String> {
+        chain(layers, path)
+            .iter()
+            .map(|o| format!("{} {:?} {}", o.place, o.effect, o.value))
+            .collect()
     }
 
     #[test]
     fn maps_merge_the_rest_replaces_and_null_stays() {
-        let merged = merge(&[
+        let layers = [
             layer("base", "a: {x: 1, z: 2}\nl: [1, 2]\nnil: 5\nkeep: {}\n"),
             layer("top", "a: {z: 3}\nl: []\nnil: null\nkeep: {}\n"),
             layer("empty", ""),
-        ]);
+        ];
         assert_eq!(
-            merged.to_json(),
+            Value::Object(merge(&layers)),
             serde_json::json!({"a": {"x": 1, "z": 3}, "l": [], "nil": null, "keep": {}})
         );
-        let blamed = merged
-            .blame(["a", "z"].into_iter())
-            .map(|o| o.place.to_string());
-        assert_eq!(blamed.as_deref(), Some("top.yaml:1:8"));
-        let chain = merged.at(["nil"].into_iter()).map(|m| m.chain.len());
-        assert_eq!(chain, Some(2));
+        assert_eq!(
+            told(&layers, &["a", "z"]),
+            ["base.yaml:1:14 Sets 2", "top.yaml:1:8 Sets 3"]
+        );
+        assert_eq!(
+            told(&layers, &["nil"]),
+            ["base.yaml:3:6 Sets 5", "top.yaml:3:6 Sets null"]
+        );
+    }
+
+    #[test]
+    fn what_replaces_a_map_removes_what_was_in_it() {
+        let layers = [
+            layer("base", "db: {host: a}\n"),
+            layer("middle", "db: null\n"),
+            layer("top", "db: {port: 1}\n"),
+        ];
+        assert_eq!(
+            told(&layers, &["db", "host"]),
+            ["base.yaml:1:12 Sets \"a\"", "middle.yaml:1:5 Removes null"]
+        );
+        // The nearest thing that is there: the map of the top layer.
+        let blamed = blame(&layers, &["db", "host"]).map(|o| o.place.to_string());
+        assert_eq!(blamed.as_deref(), Some("top.yaml:1:5"));
+        assert_eq!(told(&layers, &["db", "port"]), ["top.yaml:1:12 Sets 1"]);
+    }
+
+    #[test]
+    fn a_customers_file_is_two_layers() {
+        let mut common = layer("own", "a: 1\nenvironments: {staging: {a: 2}}\n");
+        let mut block = common.clone();
+        common.part = Part::Common;
+        let Ok(staging) = EnvironmentId::new("staging") else {
+            panic!()
+        };
+        block.part = Part::Environment(staging);
+        let layers = [common, block];
+        assert_eq!(Value::Object(merge(&layers)), serde_json::json!({"a": 2}));
+        assert_eq!(
+            told(&layers, &["a"]),
+            ["own.yaml:1:4 Sets 1", "own.yaml:2:29 Sets 2"]
+        );
+        assert_eq!(told(&layers, &["environments"]), Vec::<String>::new());
     }
 }

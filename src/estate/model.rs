@@ -7,7 +7,7 @@ use super::ids::{CustomerId, EnvironmentId, ProductId, RepoSlug, StackId, shown}
 use super::settings::{self, Settings};
 use super::suggest::nearest;
 use super::value::{Data, Node};
-use super::yaml::{Reading, read};
+use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// What turns a stack's values into change.
@@ -18,6 +18,16 @@ pub enum EngineKind {
     Terraform,
     /// Rendered values and Applications in a GitOps repository.
     Argocd,
+}
+
+impl EngineKind {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Terraform => "terraform",
+            Self::Argocd => "argocd",
+        }
+    }
 }
 
 /// A product of the provider.
@@ -117,18 +127,30 @@ impl Estate {
                 )),
             }
         }
+        let names = files.names_in("customers");
+        let read: Vec<(Option<Customer>, Vec<Finding>)> = names
+            .into_par_iter()
+            .map(|name| {
+                let mut findings = Vec::new();
+                let customer = match CustomerId::new(&name) {
+                    Ok(id) => Some(read_customer(&files, id, &products, &mut findings)),
+                    Err(e) => {
+                        findings.push(Finding::error(
+                            Place::file(&format!("customers/{}", shown(&name))),
+                            "estate",
+                            e.to_string(),
+                        ));
+                        None
+                    }
+                };
+                (customer, findings)
+            })
+            .collect();
         let mut customers = BTreeMap::new();
-        for name in files.names_in("customers") {
-            match CustomerId::new(&name) {
-                Ok(id) => {
-                    let customer = read_customer(&files, id.clone(), &products, &mut findings);
-                    customers.insert(id, customer);
-                }
-                Err(e) => findings.push(Finding::error(
-                    Place::file(&format!("customers/{}", shown(&name))),
-                    "estate",
-                    e.to_string(),
-                )),
+        for (customer, found) in read {
+            findings.extend(found);
+            if let Some(customer) = customer {
+                customers.insert(customer.id.clone(), customer);
             }
         }
         let mut by_repository: BTreeMap<u64, &CustomerId> = BTreeMap::new();
@@ -171,26 +193,38 @@ impl Estate {
 
     /// The stacks of one customer, each product's environments in promotion order.
     pub fn stacks_of(&self, customer: &Customer) -> Vec<StackId> {
-        let mut stacks = Vec::new();
-        for subscription in customer.subscriptions.iter().filter(|s| s.enabled) {
-            let Some(product) = self.products.get(&subscription.product) else {
-                continue;
-            };
-            for environment in &product.environments {
-                if subscription
+        customer
+            .subscriptions
+            .iter()
+            .filter(|s| s.enabled)
+            .flat_map(|s| self.stacks_of_subscription(customer, s))
+            .collect()
+    }
+
+    /// The stacks of one subscription, in promotion order.
+    pub fn stacks_of_subscription(
+        &self,
+        customer: &Customer,
+        subscription: &Subscription,
+    ) -> Vec<StackId> {
+        let environments = self
+            .products
+            .get(&subscription.product)
+            .map_or(&[][..], |p| &p.environments);
+        environments
+            .iter()
+            .filter(|e| {
+                subscription
                     .environments
                     .as_ref()
-                    .is_none_or(|only| only.contains(environment))
-                {
-                    stacks.push(StackId {
-                        customer: customer.id.clone(),
-                        product: product.id.clone(),
-                        environment: environment.clone(),
-                    });
-                }
-            }
-        }
-        stacks
+                    .is_none_or(|only| only.contains(e))
+            })
+            .map(|environment| StackId {
+                customer: customer.id.clone(),
+                product: subscription.product.clone(),
+                environment: environment.clone(),
+            })
+            .collect()
     }
 
     /// Every stack.
@@ -239,8 +273,8 @@ fn promotion_rank(name: &str) -> (u8, String) {
     (rank, name.to_owned())
 }
 
-fn yaml(files: &Files, path: &str, findings: &mut Vec<Finding>) -> Option<Node> {
-    match read(path, files.get(path)?, Reading::Strict) {
+fn yaml(files: &Files, path: &str, findings: &mut Vec<Finding>) -> Option<std::sync::Arc<Node>> {
+    match files.yaml(path)?.1 {
         Ok(node) => Some(node),
         Err(e) => {
             findings.extend(e.0);

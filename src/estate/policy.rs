@@ -5,10 +5,10 @@
 //! "nothing to say". So every policy file must define `deny` or `warn`, must compile, and must
 //! end in time; anything else is an error.
 
+use super::effective::Effective;
 use super::files::Files;
 use super::finding::{Finding, Findings, Level, Place};
-use super::ids::{StackId, shown};
-use super::layers::Merged;
+use super::ids::shown;
 use regorus::Engine;
 use serde_json::{Value, json};
 use std::time::Duration;
@@ -47,20 +47,38 @@ impl Policies {
     }
 
     /// What the policies say of one stack. `plan` is the plan's JSON, once there is one.
-    pub fn check(&self, stack: &StackId, merged: &Merged, plan: Option<&Value>) -> Vec<Finding> {
-        let values = merged.to_json();
+    pub fn check(&self, effective: &Effective, plan: Option<&Value>) -> Vec<Finding> {
+        if self.files.is_empty() {
+            return Vec::new();
+        }
+        let stack = &effective.stack;
         let input = json!({
             "stack": {"customer": stack.customer, "product": stack.product, "environment": stack.environment},
-            "values": values,
+            "values": effective.values,
             "plan": plan,
         });
+        let input = match regorus::Value::from_json_str(&input.to_string()) {
+            Ok(input) => input,
+            Err(e) => {
+                let path = &self.files[0].0;
+                return vec![Finding::error(
+                    Place::file(path),
+                    "policy-error",
+                    shown_lines(&e.to_string()),
+                )];
+            }
+        };
         let mut findings = Vec::new();
         for (path, engine, rules) in &self.files {
+            let mut engine = engine.clone();
+            engine.set_input(input.clone());
             for (rule, level) in rules {
-                match evaluate(engine.clone(), rule, &input) {
-                    Ok(decisions) => {
-                        findings.extend(decisions.iter().map(|d| decision(d, *level, path, merged)))
-                    }
+                match evaluate(&mut engine, rule) {
+                    Ok(decisions) => findings.extend(
+                        decisions
+                            .iter()
+                            .map(|d| decision(d, *level, path, effective)),
+                    ),
                     Err(message) => {
                         findings.push(Finding::error(Place::file(path), "policy-error", message))
                     }
@@ -112,16 +130,17 @@ fn compile(path: &str, bytes: &[u8]) -> Result<Compiled, String> {
     }
     // Compiles everything, so that a mistake is found before a customer's change is.
     let probe = json!({"stack": {"customer": "probe", "product": "probe", "environment": "probe"}, "values": {}, "plan": null});
+    let probe = regorus::Value::from_json_str(&probe.to_string())
+        .map_err(|e| shown_lines(&e.to_string()))?;
+    let mut trial = engine.clone();
+    trial.set_input(probe);
     for (rule, _) in &rules {
-        evaluate(engine.clone(), rule, &probe)?;
+        evaluate(&mut trial, rule)?;
     }
     Ok((path.to_owned(), engine, rules))
 }
 
-fn evaluate(mut engine: Engine, rule: &str, input: &Value) -> Result<Vec<Value>, String> {
-    let input = regorus::Value::from_json_str(&input.to_string())
-        .map_err(|e| shown_lines(&e.to_string()))?;
-    engine.set_input(input);
+fn evaluate(engine: &mut Engine, rule: &str) -> Result<Vec<Value>, String> {
     let value = engine
         .eval_rule(rule.to_owned())
         .map_err(|e| shown_lines(&e.to_string()))?;
@@ -140,7 +159,7 @@ fn evaluate(mut engine: Engine, rule: &str, input: &Value) -> Result<Vec<Value>,
     }
 }
 
-fn decision(decision: &Value, level: Level, policy: &str, merged: &Merged) -> Finding {
+fn decision(decision: &Value, level: Level, policy: &str, effective: &Effective) -> Finding {
     let message = decision
         .as_str()
         .or_else(|| decision.get("msg").and_then(Value::as_str))
@@ -160,9 +179,8 @@ fn decision(decision: &Value, level: Level, policy: &str, merged: &Merged) -> Fi
     });
     let place = path
         .and_then(|p| {
-            merged
-                .blame(p.iter().map(String::as_str))
-                .map(|o| o.place.clone())
+            let steps: Vec<&str> = p.iter().map(String::as_str).collect();
+            effective.blame(&steps).map(|o| o.place)
         })
         .unwrap_or_else(|| Place::file(policy));
     Finding {

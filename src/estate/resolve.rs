@@ -1,24 +1,25 @@
 //! From layers to the effective values of one stack, with everything that is wrong with them.
 
+use super::effective::Effective;
 use super::expression;
 use super::files::Files;
 use super::finding::{Finding, Findings, Place};
 use super::ids::{StackId, shown};
-use super::layers::{Kind, Layer, Merged, merge};
+use super::layers::{ENVIRONMENTS, Layer, Part, merge};
 use super::model::{Customer, Estate, is_layer};
 use super::policy::Policies;
 use super::schema::Schema;
 use super::suggest::nearest;
 use super::value::{Data, Node};
 use super::yaml::{Reading, read};
+use serde_json::Value;
+use std::sync::Arc;
 
 /// The effective values of a stack and where each came from.
 #[derive(Debug, Clone)]
 pub struct Resolved {
-    /// The stack.
-    pub stack: StackId,
-    /// The values.
-    pub merged: Merged,
+    /// The values and their layers.
+    pub effective: Effective,
     /// Warnings; errors end up in `Err`.
     pub warnings: Vec<Finding>,
 }
@@ -33,7 +34,7 @@ pub struct ContractFile {
 }
 
 /// Reads the contract of a customer on its own: syntax, shape, names of environments.
-pub fn read_contract(file: &ContractFile, known: &[&str]) -> Result<Node, Findings> {
+pub fn read_contract(file: &ContractFile, known: &[&str]) -> Result<Contract, Findings> {
     let node = read(&file.path, &file.bytes, Reading::Strict)?;
     let mut findings = Vec::new();
     if !is_layer(&node) {
@@ -52,7 +53,7 @@ pub fn read_contract(file: &ContractFile, known: &[&str]) -> Result<Node, Findin
             ));
         }
     }
-    if let Some(environments) = node.get("environments") {
+    if let Some(environments) = node.get(ENVIRONMENTS) {
         match &environments.data {
             Data::Map(entries) => {
                 for (key, value) in entries {
@@ -92,80 +93,90 @@ pub fn read_contract(file: &ContractFile, known: &[&str]) -> Result<Node, Findin
         }
     }
     if findings.is_empty() {
-        Ok(node)
+        Ok(Contract {
+            path: file.path.as_str().into(),
+            node: Arc::new(node),
+        })
     } else {
         Err(Findings(findings))
     }
+}
+
+/// A customer's file that was read and found to have the right shape.
+#[derive(Debug, Clone)]
+pub struct Contract {
+    /// Path from the root of the customer's repository.
+    pub path: Arc<str>,
+    /// What it holds.
+    pub node: Arc<Node>,
 }
 
 /// The layers of `stack`, lowest first.
 pub fn layers(
     files: &Files,
     stack: &StackId,
-    contract: Option<(&str, &Node)>,
+    contract: Option<&Contract>,
 ) -> Result<Vec<Layer>, Findings> {
     let StackId {
         customer,
         product,
         environment,
     } = stack;
-    let held = [
-        (
+    let mut findings = Vec::new();
+    let mut held = |name: &'static str, path: String| match files.yaml(&path)? {
+        (path, Ok(node)) if is_layer(&node) => Some(Layer {
+            name,
+            path,
+            node,
+            part: Part::Whole,
+        }),
+        (path, Ok(node)) => {
+            findings.push(Finding::error(
+                Place::at(&path, node.line, node.column),
+                "layer",
+                format!("the file must hold keys and values, found {}", node.kind()),
+            ));
+            None
+        }
+        (_, Err(e)) => {
+            findings.extend(e.0);
+            None
+        }
+    };
+    let own = |name: &'static str, part: Part| {
+        contract.map(|c| Layer {
+            name,
+            path: Arc::clone(&c.path),
+            node: Arc::clone(&c.node),
+            part,
+        })
+    };
+    let layers: Vec<Layer> = [
+        held(
             "product base",
             format!("products/{product}/base-values.yaml"),
         ),
-        (
+        held(
             "product environment",
             format!("products/{product}/environments/{environment}.yaml"),
         ),
-        (
+        held(
             "customer product",
             format!("customers/{customer}/{product}/values.yaml"),
         ),
-        (
+        own("customer variables", Part::Common),
+        held(
             "customer environment",
             format!("customers/{customer}/{product}/environments/{environment}.yaml"),
         ),
-    ];
-    let mut layers = Vec::new();
-    let mut findings = Vec::new();
-    for (name, path) in held {
-        if name == "customer environment"
-            && let Some((path, node)) = contract
-        {
-            layers.push(Layer {
-                name: "customer variables",
-                path: path.into(),
-                node: without_environments(node),
-            });
-        }
-        if let Some(bytes) = files.get(&path) {
-            match read(&path, bytes, Reading::Strict) {
-                Ok(node) if is_layer(&node) => layers.push(Layer {
-                    name,
-                    path: path.into(),
-                    node,
-                }),
-                Ok(node) => findings.push(Finding::error(
-                    Place::at(&path, node.line, node.column),
-                    "layer",
-                    format!("the file must hold keys and values, found {}", node.kind()),
-                )),
-                Err(e) => findings.extend(e.0),
-            }
-        }
-    }
-    if let Some((path, node)) = contract
-        && let Some(own) = node
-            .get("environments")
-            .and_then(|e| e.get(environment.as_str()))
-    {
-        layers.push(Layer {
-            name: "customer variables, environment",
-            path: path.into(),
-            node: own.clone(),
-        });
-    }
+        own(
+            "customer variables, environment",
+            Part::Environment(environment.clone()),
+        ),
+    ]
+    .into_iter()
+    .flatten()
+    .collect();
     if findings.is_empty() {
         Ok(layers)
     } else {
@@ -173,12 +184,21 @@ pub fn layers(
     }
 }
 
-fn without_environments(node: &Node) -> Node {
-    let mut node = node.clone();
-    if let Data::Map(entries) = &mut node.data {
-        entries.retain(|(k, _)| k.name != "environments");
-    }
-    node
+/// Merged and rendered, before anybody judges the values.
+pub fn compose(
+    files: &Files,
+    stack: &StackId,
+    contract: Option<&Contract>,
+) -> Result<(Effective, Vec<Finding>), Findings> {
+    let layers = layers(files, stack, contract)?;
+    let (values, findings) = expression::render(merge(&layers), &layers, stack);
+    let effective = Effective {
+        stack: stack.clone(),
+        layers,
+        values: Value::Object(values),
+        contract: contract.map(|c| Arc::clone(&c.path)),
+    };
+    Ok((effective, findings))
 }
 
 /// The provider's rules, compiled once for many stacks.
@@ -223,32 +243,29 @@ pub fn resolve(
     estate: &Estate,
     rules: &Rules,
     stack: &StackId,
-    contract: Option<(&str, &Node)>,
+    contract: Option<&Contract>,
 ) -> Result<Resolved, Findings> {
-    let layers = layers(&estate.files, stack, contract)?;
-    let mut merged = merge(&layers);
-    let mut findings = expression::render(&mut merged, stack);
+    let (effective, mut findings) = compose(&estate.files, stack, contract)?;
     if let Some(schema) = rules.schemas.get(&stack.product) {
         // A text whose expression is wrong is not reported a second time for not being a value.
         let wrong: Vec<Place> = findings.iter().map(|f: &Finding| f.place.clone()).collect();
         findings.extend(
             schema
-                .check(&merged)
+                .check(&effective)
                 .into_iter()
                 .filter(|f| !wrong.contains(&f.place)),
         );
     }
     if findings.is_empty() {
         // Policies are written for values that fit the schema.
-        findings.extend(rules.policies.check(stack, &merged, None));
+        findings.extend(rules.policies.check(&effective, None));
     }
     let findings = Findings(findings).tidy();
     if findings.has_errors() {
         return Err(findings);
     }
     Ok(Resolved {
-        stack: stack.clone(),
-        merged,
+        effective,
         warnings: findings.0,
     })
 }
@@ -272,31 +289,25 @@ pub fn resolve_customer(
             .iter()
             .map(super::ids::EnvironmentId::as_str)
             .collect();
-        let node = match files
+        let contract = match files
             .iter()
             .find(|f| f.path == subscription.variables)
             .map(|f| read_contract(f, &known))
         {
-            Some(Ok(node)) => Some(node),
+            Some(Ok(contract)) => Some(contract),
             Some(Err(e)) => {
                 findings.extend(e.0);
                 continue;
             }
             None => None,
         };
-        contracts.push((subscription, node));
+        contracts.push((subscription, contract));
     }
     for stack in estate.stacks_of(customer) {
-        let Some((subscription, node)) = contracts.iter().find(|(s, _)| s.product == stack.product)
-        else {
+        let Some((_, contract)) = contracts.iter().find(|(s, _)| s.product == stack.product) else {
             continue;
         };
-        match resolve(
-            estate,
-            rules,
-            &stack,
-            node.as_ref().map(|n| (subscription.variables.as_str(), n)),
-        ) {
+        match resolve(estate, rules, &stack, contract.as_ref()) {
             Ok(resolved) => out.push(resolved),
             Err(e) => findings.extend(e.0),
         }
@@ -306,20 +317,5 @@ pub fn resolve_customer(
         Ok(out)
     } else {
         Err(findings)
-    }
-}
-
-impl Resolved {
-    /// The values as the engine gets them: canonical JSON, keys sorted.
-    pub fn canonical(&self) -> String {
-        self.merged.to_json().to_string()
-    }
-
-    /// Top-level keys, for engines that take named variables.
-    pub fn keys(&self) -> Vec<&str> {
-        match &self.merged.kind {
-            Kind::Map(map) => map.keys().map(String::as_str).collect(),
-            _ => Vec::new(),
-        }
     }
 }

@@ -1,9 +1,9 @@
 //! JSON Schema of the effective values; each error blamed on the layer that brought the value in.
 
+use super::effective::Effective;
 use super::files::Files;
 use super::finding::{Finding, Findings, Place};
 use super::ids::{ProductId, shown};
-use super::layers::{Kind, Merged};
 use super::suggest::nearest;
 use jsonschema::error::ValidationErrorKind as Wrong;
 use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, Validator};
@@ -104,35 +104,49 @@ impl Schema {
         })
     }
 
-    /// Every violation of the merged values, in order of position.
-    pub fn check(&self, merged: &Merged) -> Vec<Finding> {
-        let json = merged.to_json();
+    /// Every violation of the effective values.
+    pub fn check(&self, effective: &Effective) -> Vec<Finding> {
+        // What is right, which is nearly everything, is judged without collecting reasons.
+        if self.validator.is_valid(&effective.values) {
+            return Vec::new();
+        }
         let mut findings = Vec::new();
-        for error in self.validator.iter_errors(&json) {
-            self.blame(&error, merged, &mut findings);
+        for error in self.validator.iter_errors(&effective.values) {
+            self.blame(&error, effective, &mut findings);
         }
         findings
     }
 
-    fn blame(&self, error: &ValidationError<'_>, merged: &Merged, findings: &mut Vec<Finding>) {
-        let pointer = error.instance_path().as_str().to_owned();
-        let path: Vec<String> = pointer
+    /// The schema as it is written.
+    pub fn document(&self) -> &Value {
+        &self.document
+    }
+
+    fn blame(
+        &self,
+        error: &ValidationError<'_>,
+        effective: &Effective,
+        findings: &mut Vec<Finding>,
+    ) {
+        let path: Vec<String> = error
+            .instance_path()
+            .as_str()
             .split('/')
             .skip(1)
             .map(|p| p.replace("~1", "/").replace("~0", "~"))
             .collect();
-        let place = |extra: Option<&str>| {
-            let steps = path.iter().map(String::as_str).chain(extra);
-            merged
-                .blame(steps)
-                .map_or_else(|| Place::file(&self.path), |o| o.place.clone())
+        let steps: Vec<&str> = path.iter().map(String::as_str).collect();
+        let place = || {
+            effective
+                .blame(&steps)
+                .map_or_else(|| Place::file(&self.path), |o| o.place)
         };
         // An unknown key is shown where the key stands, not where its value begins.
         let key_place = |key: &str| {
-            let steps = path.iter().map(String::as_str).chain(Some(key));
-            merged
-                .blame(steps)
-                .map_or_else(|| Place::file(&self.path), |o| o.key.clone())
+            let steps: Vec<&str> = steps.iter().copied().chain([key]).collect();
+            effective
+                .blame(&steps)
+                .map_or_else(|| Place::file(&self.path), |o| o.key)
         };
         let dotted = path.join(".");
         let named = if dotted.is_empty() {
@@ -164,15 +178,20 @@ impl Schema {
             }
             Wrong::Required { property } => {
                 let key = property.as_str().unwrap_or_default();
-                let near = match merged.at(path.iter().map(String::as_str)).map(|m| &m.kind) {
-                    Some(Kind::Map(map)) => {
-                        nearest(key, map.keys().map(String::as_str)).map(str::to_owned)
-                    }
-                    _ => None,
-                };
+                let near = effective
+                    .at(&steps)
+                    .and_then(Value::as_object)
+                    .and_then(|map| nearest(key, map.keys().map(String::as_str)));
                 let hint = near.map_or_else(
-                    || "add it to `infra/variables.yml` or to a layer below it".to_owned(),
-                    |n| format!("`{}` looks like it", shown(&n)),
+                    || {
+                        let homes = effective.homes();
+                        let (last, first) = homes
+                            .split_last()
+                            .map_or(("", &[][..]), |(l, f)| (l.as_str(), f));
+                        let first: Vec<String> = first.iter().map(|h| format!("`{h}`")).collect();
+                        format!("set it in {} or `{last}`", first.join(", "))
+                    },
+                    |n| format!("`{}` looks like it", shown(n)),
                 );
                 let full = if dotted.is_empty() {
                     key.to_owned()
@@ -180,7 +199,7 @@ impl Schema {
                     format!("{dotted}.{key}")
                 };
                 findings.push(Finding::error(
-                    place(None),
+                    place(),
                     "schema-required",
                     format!("`{}` is missing; {hint}", shown(&full)),
                 ));
@@ -198,14 +217,14 @@ impl Schema {
                     |n| format!("did you mean `{n}`?"),
                 );
                 findings.push(Finding::error(
-                    place(None),
+                    place(),
                     "schema-enum",
                     format!("{named} is `{}`, which is not allowed; {hint}", shown(&got)),
                 ));
             }
             Wrong::FalseSchema => {
                 findings.push(Finding::error(
-                    place(None),
+                    place(),
                     "schema-unknown-key",
                     format!("{named} is not allowed here; remove it"),
                 ));
@@ -213,7 +232,7 @@ impl Schema {
             kind => {
                 let detail = shown_long(&error.masked_with("the value").to_string());
                 findings.push(Finding::error(
-                    place(None),
+                    place(),
                     "schema",
                     format!(
                         "{named} ({}): {detail} ({})",

@@ -294,7 +294,7 @@ mod tests {
         )?;
         assert_eq!(resolved.len(), 3);
         assert_eq!(
-            resolved[1].merged.to_json()["tags"]["environment"],
+            resolved[1].effective.values["tags"]["environment"],
             "staging"
         );
         Ok(())
