@@ -1,5 +1,6 @@
 //! One error type at the command line: what it means for the exit code, and what to do next.
 
+use crate::estate::Findings;
 use std::process::ExitCode;
 
 /// The exit codes. They are documented in the README and tested.
@@ -65,6 +66,11 @@ impl CliError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+    /// The findings, if that is what it is; itself otherwise.
+    pub fn into_findings(self) -> Result<Findings, Self> {
+        let Self { kind, error, hint } = self;
+        error.downcast().map_err(|error| Self { kind, error, hint })
     }
     /// The exit code.
     pub fn exit(&self) -> Exit {

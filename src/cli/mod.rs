@@ -6,6 +6,7 @@
 
 mod args;
 pub mod commands;
+pub mod contracts;
 pub mod env;
 mod error;
 pub mod folder;
@@ -57,6 +58,10 @@ fn run() -> Exit {
         }
     };
     let printer = print::Printer::new(cli.format, &env);
+    if let Err(error) = cli.command.check_format(cli.format) {
+        printer.error(&error);
+        return error.exit();
+    }
     // A server ends in order when it is asked to.
     let ends_itself = matches!(cli.command, commands::Command::Local(_));
     let done = runtime.block_on(async {

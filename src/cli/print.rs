@@ -19,6 +19,23 @@ pub enum Format {
     Json,
     /// Workflow commands, where a result is about files.
     Github,
+    /// Values as YAML, keys sorted (`resolve` only).
+    Yaml,
+    /// Values as `terraform.tfvars.json`: only what the module declares (`resolve` only).
+    Tfvars,
+}
+
+impl Format {
+    /// Its name on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Text => "text",
+            Self::Json => "json",
+            Self::Github => "github",
+            Self::Yaml => "yaml",
+            Self::Tfvars => "tfvars",
+        }
+    }
 }
 
 /// Where a command prints.
@@ -109,7 +126,7 @@ impl Printer {
             Format::Github => findings
                 .iter()
                 .for_each(|f| self.data(&runner::annotation(f))),
-            Format::Text => {
+            _ => {
                 let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
                 self.result(&(), &lines.join("\n"));
             }

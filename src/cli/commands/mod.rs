@@ -2,7 +2,9 @@
 
 mod apply;
 mod demo;
+mod explain;
 mod gate;
+mod impact;
 mod init;
 mod intake;
 mod local;
@@ -17,7 +19,7 @@ mod validate;
 
 use super::env::Env;
 use super::error::{CliError, Exit};
-use super::print::Printer;
+use super::print::{Format, Printer};
 use clap::Subcommand;
 
 /// The verbs.
@@ -33,6 +35,10 @@ pub enum Command {
     Stacks(stacks::Args),
     /// Print the effective values of a stack.
     Resolve(resolve::Args),
+    /// Say where a value of a stack comes from.
+    Explain(explain::Args),
+    /// Say which stacks a change of the estate reaches, and how.
+    Impact(impact::Args),
     /// Customer: ask the provider to look at this commit.
     Trigger(trigger::Args),
     /// Manager: verify a request and print the matrix of stacks.
@@ -51,6 +57,29 @@ pub enum Command {
     Local(local::Args),
 }
 
+impl Command {
+    /// The formats that its result has.
+    fn formats(&self) -> &'static [Format] {
+        match self {
+            Self::Resolve(_) => &[Format::Text, Format::Yaml, Format::Json, Format::Tfvars],
+            _ => &[Format::Text, Format::Json, Format::Github],
+        }
+    }
+
+    /// Refuses a format that the command has no result in.
+    pub fn check_format(&self, format: Format) -> Result<(), CliError> {
+        let formats = self.formats();
+        if formats.contains(&format) {
+            return Ok(());
+        }
+        let names: Vec<&str> = formats.iter().map(|f| f.name()).collect();
+        Err(
+            CliError::usage(format!("this command has no result as `{}`", format.name()))
+                .hint(format!("use --format {}", names.join(", "))),
+        )
+    }
+}
+
 /// Runs one verb.
 pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
     match command {
@@ -59,6 +88,8 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Validate(args) => validate::run(&args, printer),
         Command::Stacks(args) => stacks::run(&args, printer),
         Command::Resolve(args) => resolve::run(&args, printer),
+        Command::Explain(args) => explain::run(&args, printer),
+        Command::Impact(args) => impact::run(&args, printer),
         Command::Trigger(args) => trigger::run(&args, env, printer).await,
         Command::Intake(args) => intake::run(&args, env, printer).await,
         Command::Plan(args) => plan::run(&args, env, printer).await,

@@ -1,31 +1,23 @@
 //! `tenantry resolve`: the effective values of one stack, or of all.
 
+use crate::cli::contracts::{self, ContractArgs};
 use crate::cli::error::{CliError, Exit};
 use crate::cli::folder;
-use crate::cli::print::Printer;
+use crate::cli::print::{Format, Printer};
 use crate::cli::step;
 use crate::engine::emit::yaml;
 use crate::engine::module::Module;
 use crate::engine::terraform;
-use crate::estate::resolve::{ContractFile, Resolved, Rules, read_contract, resolve};
-use crate::estate::{Estate, StackId};
+use crate::estate::defaults::left_to_schema;
+use crate::estate::resolve::{Resolved, resolve};
+use crate::estate::{Effective, Estate, Findings, StackId};
+use rayon::prelude::*;
 use std::path::PathBuf;
-
-/// How the values are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum As {
-    /// YAML, keys sorted.
-    Yaml,
-    /// JSON, as the engine gets it.
-    Json,
-    /// Only what the module declares, as `terraform.tfvars.json`.
-    Tfvars,
-}
 
 /// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Examples:\n  tenantry resolve acme/web/production --variables ../acme-app/infra/variables.yml\n  tenantry resolve --all --out values/"
+    after_help = "Examples:\n  tenantry resolve acme/web/production --variables ../acme-app/infra/variables.yml\n  tenantry resolve acme/web/production --variables ../acme-app --commit v1.4 --format json\n  tenantry resolve --all --out values/"
 )]
 pub struct Args {
     /// The stack, such as `acme/web/production`.
@@ -37,12 +29,11 @@ pub struct Args {
     /// Folder of the manager repository.
     #[arg(long, value_name = "DIR", default_value = ".")]
     estate: PathBuf,
-    /// The customer's own `infra/variables.yml`.
-    #[arg(long, value_name = "FILE")]
-    variables: Option<PathBuf>,
-    /// How the values are written.
-    #[arg(long = "as", value_enum, default_value_t = As::Yaml)]
-    form: As,
+    #[command(flatten)]
+    contracts: ContractArgs,
+    /// Show also what no layer sets and the schema has a default for. It is not part of the values.
+    #[arg(long, conflicts_with = "all")]
+    defaults: bool,
     /// Folder for one `<customer>/<product>/<environment>/values.yaml` each.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -52,91 +43,106 @@ pub struct Args {
 pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     let (estate, rules) = step::estate(&args.estate)?;
     let stacks = match &args.stack {
-        Some(stack) => vec![stack.clone()],
+        Some(stack) => {
+            contracts::subscription(&estate, stack)?;
+            vec![stack.clone()]
+        }
         None => estate.stacks(),
     };
-    // Everything is resolved before anything is written.
-    let mut done = Vec::new();
-    for stack in &stacks {
-        let resolved = one(args, &estate, &rules, stack)?;
-        let text = render(args.form, &estate, &resolved)?;
-        done.push((stack, text));
+    // Everything is resolved before anything is written, and every mistake is told.
+    let done: Vec<Result<Resolved, CliError>> = stacks
+        .par_iter()
+        .map(|stack| {
+            let contract = args.contracts.read(&estate, stack, args.all)?;
+            Ok(resolve(&estate, &rules, stack, contract.as_ref())?)
+        })
+        .collect();
+    let mut resolved = Vec::new();
+    let mut findings = Findings::default();
+    for each in done {
+        match each.map_err(CliError::into_findings) {
+            Ok(each) => resolved.push(each.effective),
+            Err(Ok(found)) => findings.0.extend(found.0),
+            Err(Err(error)) => return Err(error),
+        }
+    }
+    if !findings.0.is_empty() {
+        return Err(findings.tidy().into());
     }
     match &args.out {
         Some(out) => {
-            for (stack, text) in &done {
-                let name = if args.form == As::Yaml {
-                    "values.yaml"
-                } else {
-                    "values.json"
-                };
-                folder::write(&out.join(stack.to_string()).join(name), text.as_bytes())?;
+            let name = match printer.format {
+                Format::Json => "values.json",
+                Format::Tfvars => "terraform.tfvars.json",
+                _ => "values.yaml",
+            };
+            let texts: Vec<String> = resolved
+                .iter()
+                .map(|effective| values(printer.format, &estate, effective))
+                .collect::<Result<_, _>>()?;
+            for (effective, text) in resolved.iter().zip(&texts) {
+                let path = out.join(effective.stack.to_string()).join(name);
+                folder::write(&path, text.as_bytes())?;
             }
-            printer.progress(&format!("wrote {} stacks to {}", done.len(), out.display()));
+            let plural = if resolved.len() == 1 { "" } else { "s" };
+            printer.progress(&format!(
+                "wrote {} stack{plural} to {}",
+                resolved.len(),
+                out.display()
+            ));
         }
-        None => done.iter().for_each(|(_, text)| printer.data(text)),
+        None => {
+            for effective in &resolved {
+                let mut text = values(printer.format, &estate, effective)?;
+                if args.defaults {
+                    text = with_defaults(printer.format, effective, text, &rules);
+                }
+                printer.data(&text);
+            }
+        }
     }
-    Ok(if done.is_empty() {
+    Ok(if resolved.is_empty() {
         Exit::Nothing
     } else {
         Exit::Done
     })
 }
 
-fn one(args: &Args, estate: &Estate, rules: &Rules, stack: &StackId) -> Result<Resolved, CliError> {
-    let Some(customer) = estate.customers.get(&stack.customer) else {
-        return Err(
-            CliError::usage(format!("there is no customer `{}`", stack.customer))
-                .hint("`tenantry stacks` lists the stacks"),
-        );
-    };
-    if !estate.stacks_of(customer).contains(stack) {
-        return Err(CliError::usage(format!(
-            "customer `{}` has no stack `{stack}`",
-            stack.customer
-        ))
-        .hint("`tenantry stacks` lists the stacks"));
-    }
-    let contract = match &args.variables {
-        Some(path) => {
-            let bytes = std::fs::read(path).map_err(|e| {
-                CliError::usage(format!("`{}` cannot be read: {e}", path.display()))
-            })?;
-            let known: Vec<&str> = estate
-                .products
-                .get(&stack.product)
-                .into_iter()
-                .flat_map(|p| &p.environments)
-                .map(|e| e.as_str())
-                .collect();
-            let file = ContractFile {
-                path: path.display().to_string(),
-                bytes,
-            };
-            let node = read_contract(&file, &known)?;
-            Some((file.path, node))
+fn values(format: Format, estate: &Estate, effective: &Effective) -> Result<String, CliError> {
+    Ok(match format {
+        Format::Json => serde_json::to_string_pretty(&effective.values)? + "\n",
+        Format::Tfvars => {
+            let folder = format!("products/{}/terraform", effective.stack.product);
+            let module = Module::read(&estate.files, &folder)?;
+            let variables = terraform::variables(&module, &effective.stack, &effective.values)?;
+            serde_json::to_string_pretty(&variables)? + "\n"
         }
-        None => None,
-    };
-    Ok(resolve(
-        estate,
-        rules,
-        stack,
-        contract.as_ref().map(|(p, n)| (p.as_str(), n)),
-    )?)
+        _ => yaml(&effective.values),
+    })
 }
 
-fn render(form: As, estate: &Estate, resolved: &Resolved) -> Result<String, CliError> {
-    let values = resolved.merged.to_json();
-    Ok(match form {
-        As::Yaml => yaml(&values),
-        As::Json => serde_json::to_string_pretty(&values)?,
-        As::Tfvars => {
-            let module = Module::read(
-                &estate.files,
-                &format!("products/{}/terraform", resolved.stack.product),
-            )?;
-            serde_json::to_string_pretty(&terraform::variables(&module, &resolved.stack, &values)?)?
-        }
-    })
+fn with_defaults(
+    format: Format,
+    effective: &Effective,
+    text: String,
+    rules: &crate::estate::resolve::Rules,
+) -> String {
+    let defaults = rules
+        .schema(&effective.stack.product)
+        .map(|schema| left_to_schema(schema.document(), &effective.values))
+        .unwrap_or_default();
+    if format == Format::Json {
+        let defaults: serde_json::Map<_, _> = defaults.into_iter().collect();
+        let both =
+            serde_json::json!({"version": 1, "values": effective.values, "defaults": defaults});
+        return serde_json::to_string_pretty(&both).unwrap_or(text);
+    }
+    let mut out = text;
+    if !defaults.is_empty() {
+        out.push_str("# Set by no layer; the schema has a default:\n");
+    }
+    for (path, value) in defaults {
+        out.push_str(&format!("#   {path}: {value}\n"));
+    }
+    out
 }

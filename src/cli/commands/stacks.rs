@@ -2,15 +2,16 @@
 
 use crate::cli::error::{CliError, Exit};
 use crate::cli::print::Printer;
-use crate::cli::step;
-use crate::estate::{CustomerId, EnvironmentId, ProductId};
+use crate::cli::{folder, revision};
+use crate::estate::impact::{Difference, impact};
+use crate::estate::{CustomerId, EnvironmentId, Estate, ProductId, StackId};
 use serde_json::json;
 use std::path::PathBuf;
 
 /// Flags.
 #[derive(Debug, clap::Args)]
 #[command(
-    after_help = "Example:\n  tenantry stacks --estate infra-manager --environment production"
+    after_help = "Examples:\n  tenantry stacks --estate infra-manager --environment production\n  tenantry stacks --changed-since origin/main"
 )]
 pub struct Args {
     /// Folder of the manager repository.
@@ -25,12 +26,27 @@ pub struct Args {
     /// Only this environment's.
     #[arg(long)]
     environment: Option<EnvironmentId>,
+    /// Only those whose values, module or version differ from this git revision.
+    #[arg(long, value_name = "REVISION")]
+    changed_since: Option<String>,
 }
 
 /// Runs it.
 pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
-    let (estate, _) = step::estate(&args.estate)?;
-    let mut stacks = estate.stacks();
+    let estate = Estate::read(folder::read(&args.estate)?)?;
+    let mut stacks = match &args.changed_since {
+        Some(revision) => {
+            let before = Estate::read(revision::read(&args.estate, revision)?)?;
+            let mut changed: Vec<StackId> = impact(&before, &estate, |_, _| None)
+                .into_iter()
+                .filter(|group| group.differences != [Difference::Removed])
+                .flat_map(|group| group.stacks)
+                .collect();
+            changed.sort();
+            changed
+        }
+        None => estate.stacks(),
+    };
     stacks.retain(|s| {
         args.customer.as_ref().is_none_or(|c| *c == s.customer)
             && args.product.as_ref().is_none_or(|p| *p == s.product)

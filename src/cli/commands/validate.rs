@@ -1,12 +1,15 @@
 //! `tenantry validate`: customers' files, or the whole estate.
 
+use crate::cli::contracts;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::folder;
 use crate::cli::print::{Format, Printer};
 use crate::estate::model::EngineKind;
-use crate::estate::resolve::{ContractFile, Rules, read_contract, resolve};
+use crate::estate::resolve::{Contract, ContractFile, Rules, compose, read_contract, resolve};
 use crate::estate::schema::Schema;
-use crate::estate::{CustomerId, Estate, Files, Finding, Findings, Place, ProductId, StackId};
+use crate::estate::{
+    CustomerId, Estate, Files, Finding, Findings, Place, ProductId, StackId, check,
+};
 use std::path::{Path, PathBuf};
 
 /// Flags.
@@ -45,7 +48,7 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
         let read: Vec<ContractFile> = args
             .files
             .iter()
-            .map(|p| contract(p))
+            .map(|p| contracts::of_path(p))
             .collect::<Result<_, _>>()?;
         what = format!(
             "{} file{}",
@@ -64,9 +67,7 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     if findings.0.is_empty() {
         match printer.format {
             Format::Json => printer.findings(&[]),
-            Format::Text | Format::Github => {
-                printer.progress(&format!("{what} checked, nothing to correct"))
-            }
+            _ => printer.progress(&format!("{what} checked, nothing to correct")),
         }
         return Ok(Exit::Done);
     }
@@ -76,25 +77,6 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
         Exit::Refused
     } else {
         Exit::Done
-    })
-}
-
-fn contract(path: &Path) -> Result<ContractFile, CliError> {
-    let size = std::fs::metadata(path)
-        .map_err(|e| CliError::usage(format!("`{}` cannot be read: {e}", path.display())))?
-        .len();
-    if size > crate::estate::yaml::MAX_BYTES as u64 {
-        return Err(CliError::failed(format!(
-            "{}: the file has {size} bytes, the limit is {}; split it or remove what is not needed",
-            path.display(),
-            crate::estate::yaml::MAX_BYTES
-        )));
-    }
-    let bytes = std::fs::read(path)
-        .map_err(|e| CliError::usage(format!("`{}` cannot be read: {e}", path.display())))?;
-    Ok(ContractFile {
-        path: path.display().to_string(),
-        bytes,
     })
 }
 
@@ -116,21 +98,9 @@ fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
         }
     }
     findings.extend(storage(&estate));
-    let stacks = estate.stacks();
-    for stack in &stacks {
-        let own_file = estate
-            .customers
-            .get(&stack.customer)
-            .is_some_and(|c| c.repository.is_some());
-        if let Err(e) = resolve(&estate, &rules, stack, None) {
-            // What the customer's own file will bring is not missing yet.
-            findings.extend(e.0.into_iter().filter(|f| {
-                !(own_file
-                    && matches!(f.rule.as_ref(), "schema-required" | "policy" | "expression"))
-            }));
-        }
-    }
-    Ok((stacks.len(), findings))
+    let checked = check(&estate, &rules, |_, _| None);
+    findings.extend(checked.findings.0);
+    Ok((checked.stacks, findings))
 }
 
 /// What only fails in a job otherwise: the store's URL and the recipient of sealed plans.
@@ -186,8 +156,8 @@ fn by_product(args: &Args, file: &ContractFile) -> Result<Vec<Finding>, CliError
         )));
     };
     let known: Vec<&str> = product.environments.iter().map(|e| e.as_str()).collect();
-    let node = match read_contract(file, &known) {
-        Ok(node) => node,
+    let contract = match read_contract(file, &known) {
+        Ok(contract) => contract,
         Err(e) => return Ok(e.0),
     };
     let mut findings = Vec::new();
@@ -199,7 +169,7 @@ fn by_product(args: &Args, file: &ContractFile) -> Result<Vec<Finding>, CliError
             product: product.id.clone(),
             environment: environment.clone(),
         };
-        if let Err(e) = resolve(&estate, &rules, &stack, Some((&file.path, &node))) {
+        if let Err(e) = resolve(&estate, &rules, &stack, Some(&contract)) {
             findings.extend(e.0);
         }
     }
@@ -224,7 +194,7 @@ fn by_schema(schema: &Path, file: &ContractFile) -> Result<Vec<Finding>, CliErro
         &file.bytes,
         crate::estate::yaml::Reading::Strict,
     ) {
-        Ok(node) => node,
+        Ok(node) => std::sync::Arc::new(node),
         Err(e) => return Ok(e.0),
     };
     let environments: Vec<&str> = node
@@ -233,6 +203,10 @@ fn by_schema(schema: &Path, file: &ContractFile) -> Result<Vec<Finding>, CliErro
         .flat_map(|e| e.entries())
         .map(|(k, _)| k.name.as_str())
         .collect();
+    let contract = Contract {
+        path: file.path.as_str().into(),
+        node: std::sync::Arc::clone(&node),
+    };
     let mut findings = Vec::new();
     let names = if environments.is_empty() {
         vec!["environment"]
@@ -256,11 +230,9 @@ fn by_schema(schema: &Path, file: &ContractFile) -> Result<Vec<Finding>, CliErro
             product: ProductId::new("product")?,
             environment,
         };
-        let layers =
-            crate::estate::resolve::layers(&Files::new(), &stack, Some((&file.path, &node)))?;
-        let mut merged = crate::estate::layers::merge(&layers);
-        findings.extend(crate::estate::expression::render(&mut merged, &stack));
-        findings.extend(schema.check(&merged));
+        let (effective, found) = compose(&Files::new(), &stack, Some(&contract))?;
+        findings.extend(found);
+        findings.extend(schema.check(&effective));
     }
     Ok(findings)
 }
