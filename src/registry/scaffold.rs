@@ -143,6 +143,10 @@ pub fn manager(plan: &ManagerPlan) -> Result<Vec<File>, ScaffoldError> {
             template!("templates/manager/policies/instances.rego"),
         ),
         (
+            "policies/instances_test.rego",
+            template!("templates/manager/policies/instances_test.rego"),
+        ),
+        (
             ".gitignore",
             ("", ".terraform/\n*.tfstate*\n*.tfplan\n*.seal-identity\n"),
         ),

@@ -10,6 +10,7 @@ mod intake;
 mod local;
 mod matrix;
 mod plan;
+mod policy;
 mod reconcile;
 mod report;
 mod resolve;
@@ -37,6 +38,8 @@ pub enum Command {
     Resolve(resolve::Args),
     /// Say where a value of a stack comes from.
     Explain(explain::Args),
+    /// Test the policies.
+    Policy(policy::Args),
     /// Say which stacks a change of the estate reaches, and how.
     Impact(impact::Args),
     /// Customer: ask the provider to look at this commit.
@@ -89,6 +92,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Stacks(args) => stacks::run(&args, printer),
         Command::Resolve(args) => resolve::run(&args, printer),
         Command::Explain(args) => explain::run(&args, printer),
+        Command::Policy(args) => policy::run(&args, printer),
         Command::Impact(args) => impact::run(&args, printer),
         Command::Trigger(args) => trigger::run(&args, env, printer).await,
         Command::Intake(args) => intake::run(&args, env, printer).await,

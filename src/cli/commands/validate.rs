@@ -1,5 +1,6 @@
 //! `tenantry validate`: customers' files, or the whole estate.
 
+use super::policy;
 use crate::cli::contracts;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::folder;
@@ -98,6 +99,7 @@ fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
         }
     }
     findings.extend(storage(&estate));
+    findings.extend(policy::failed_tests(&estate.files)?);
     let checked = check(&estate, &rules, |_, _| None);
     findings.extend(checked.findings.0);
     Ok((checked.stacks, findings))

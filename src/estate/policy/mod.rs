@@ -5,14 +5,20 @@
 //! "nothing to say". So every policy file must define `deny` or `warn`, must compile, and must
 //! end in time; anything else is an error.
 
-use super::effective::Effective;
-use super::files::Files;
-use super::finding::{Finding, Findings, Level, Place};
-use super::ids::shown;
+use crate::estate::effective::Effective;
+use crate::estate::files::Files;
+use crate::estate::finding::{Finding, Findings, Level, Place};
+use crate::estate::ids::shown;
 use regorus::Engine;
 use serde_json::{Value, json};
 use std::time::Duration;
 
+mod trial;
+
+pub use trial::{Outcome, Trial, trials};
+
+/// What the process may hold while a policy is evaluated, in bytes.
+const MEMORY: u64 = 512 << 20;
 const TIME: Duration = Duration::from_millis(2_000);
 
 /// The provider's policies, compiled.
@@ -99,43 +105,61 @@ impl Policies {
     }
 }
 
-fn compile(path: &str, bytes: &[u8]) -> Result<Compiled, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
+/// An engine with limits. A builtin that fails is an error, not "undefined".
+fn engine() -> Engine {
+    regorus::set_global_memory_limit(Some(MEMORY));
     let mut engine = Engine::new();
     engine.set_strict_builtin_errors(true);
     engine.set_execution_timer_config(regorus::utils::limits::ExecutionTimerConfig {
         limit: TIME,
         check_interval: std::num::NonZeroU32::MIN.saturating_add(255),
     });
-    let package = engine
-        .add_policy(path.to_owned(), text.to_owned())
-        .map_err(|e| shown_lines(&e.to_string()))?;
+    engine
+}
+
+/// Adds a file in Rego 1, or in the older language (`deny[msg] { … }`) if it is written in that.
+/// Gives the package, such as `data.tenantry.instances`.
+fn add(engine: &mut Engine, path: &str, bytes: &[u8]) -> Result<String, String> {
+    let text = std::str::from_utf8(bytes).map_err(|_| "the file is not UTF-8".to_owned())?;
+    let first = match engine.add_policy(path.to_owned(), text.to_owned()) {
+        Ok(package) => return Ok(package),
+        Err(e) => e,
+    };
+    engine.set_rego_v0(true);
+    let second = engine.add_policy(path.to_owned(), text.to_owned());
+    engine.set_rego_v0(false);
+    // What is wrong in both is told in the words of the newer.
+    second.map_err(|_| shown_lines(&first.to_string()))
+}
+
+fn compile(path: &str, bytes: &[u8]) -> Result<Compiled, String> {
+    let mut engine = engine();
+    let package = add(&mut engine, path, bytes)?;
     let mut rules = Vec::new();
     for (name, level) in [
         ("deny", Level::Error),
         ("violation", Level::Error),
         ("warn", Level::Warning),
     ] {
-        let defined = text.lines().any(|l| {
-            let l = l.trim_start();
-            l.strip_prefix(name)
-                .is_some_and(|rest| rest.starts_with([' ', '[', '{']))
-        });
-        if defined {
-            rules.push((format!("{package}.{name}"), level));
+        let rule = format!("{package}.{name}");
+        let declared = engine
+            .has_declared_rule_rooted_at(path, name)
+            .map_err(|e| shown_lines(&e.to_string()))?;
+        if declared {
+            rules.push((rule, level));
         }
     }
     if rules.is_empty() {
         return Err("the policy defines neither `deny` nor `warn`, so it could never say anything; add a rule or remove the file".to_owned());
     }
-    // Compiles everything, so that a mistake is found before a customer's change is.
+    // Compiles everything, so that a mistake is found before a customer's change is; what is
+    // kept is ready to be used.
     let probe = json!({"stack": {"customer": "probe", "product": "probe", "environment": "probe"}, "values": {}, "plan": null});
     let probe = regorus::Value::from_json_str(&probe.to_string())
         .map_err(|e| shown_lines(&e.to_string()))?;
-    let mut trial = engine.clone();
-    trial.set_input(probe);
+    engine.set_input(probe);
     for (rule, _) in &rules {
-        evaluate(&mut trial, rule)?;
+        evaluate(&mut engine, rule)?;
     }
     Ok((path.to_owned(), engine, rules))
 }
@@ -205,3 +229,6 @@ fn shown_lines(text: &str) -> String {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
