@@ -52,6 +52,9 @@ pub fn file(dir: &Path, revision: &str, path: &str) -> Result<Option<Vec<u8>>, C
         .map(|(_, bytes)| bytes.to_vec()))
 }
 
+/// Paths and contents.
+type Blobs = Vec<(String, Arc<[u8]>)>;
+
 /// A regular file of a commit.
 struct Entry {
     path: String,
@@ -247,7 +250,7 @@ impl<'a> Revision<'a> {
     }
 
     /// The content of each file. One git for all of them, and each object once.
-    fn blobs(&self, entries: &[Entry]) -> Result<Vec<(String, Arc<[u8]>)>, CliError> {
+    fn blobs(&self, entries: &[Entry]) -> Result<Blobs, CliError> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }

@@ -16,6 +16,7 @@ pub mod impact;
 pub mod layers;
 pub mod model;
 pub mod policy;
+mod read;
 pub mod resolve;
 mod scalar;
 pub mod schema;
