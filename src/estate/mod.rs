@@ -10,6 +10,7 @@ pub mod finding;
 pub mod ids;
 pub mod layers;
 pub mod model;
+pub mod names;
 pub mod policy;
 pub mod resolve;
 mod scalar;
