@@ -104,7 +104,7 @@ impl Estate {
             None => Settings::default(),
         };
         let mut products = BTreeMap::new();
-        for name in files.names_in("products") {
+        for name in folders_in("products", &files) {
             match ProductId::new(&name) {
                 Ok(id) => {
                     let product = read_product(&files, id.clone(), &mut findings);
@@ -118,7 +118,7 @@ impl Estate {
             }
         }
         let mut customers = BTreeMap::new();
-        for name in files.names_in("customers") {
+        for name in folders_in("customers", &files) {
             match CustomerId::new(&name) {
                 Ok(id) => {
                     let customer = read_customer(&files, id.clone(), &products, &mut findings);
@@ -237,6 +237,13 @@ fn promotion_rank(name: &str) -> (u8, String) {
         _ => 4,
     };
     (rank, name.to_owned())
+}
+
+/// The folders directly inside `folder`. A plain file there, such as a README, is nobody's id.
+fn folders_in(folder: &str, files: &Files) -> Vec<String> {
+    let mut names = files.names_in(folder);
+    names.retain(|name| files.get(&format!("{folder}/{name}")).is_none());
+    names
 }
 
 fn yaml(files: &Files, path: &str, findings: &mut Vec<Finding>) -> Option<Node> {
