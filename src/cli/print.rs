@@ -109,10 +109,7 @@ impl Printer {
             Format::Github => findings
                 .iter()
                 .for_each(|f| self.data(&runner::annotation(f))),
-            Format::Text => {
-                let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-                self.result(&(), &lines.join("\n"));
-            }
+            Format::Text => self.result(&(), &by_file(findings)),
         }
     }
 
@@ -167,6 +164,22 @@ impl Printer {
             None => Ok(()),
         }
     }
+}
+
+/// One finding a line. Where there are many, an empty line parts the files.
+fn by_file(findings: &[Finding]) -> String {
+    const MANY: usize = 10;
+    let mut out = String::new();
+    let mut before: Option<&str> = None;
+    for finding in findings {
+        let path = finding.place.path.as_str();
+        if findings.len() > MANY && before.is_some_and(|b| b != path) {
+            out.push('\n');
+        }
+        before = Some(path);
+        out.push_str(&format!("{finding}\n"));
+    }
+    out
 }
 
 fn append(path: &PathBuf, text: &str) -> Result<(), CliError> {

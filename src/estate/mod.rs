@@ -3,16 +3,19 @@
 //! Everything here is a function of bytes that somebody else read. No async, no I/O,
 //! no clock and no environment may enter this room.
 
+pub mod allow;
 pub mod expression;
 pub mod fields;
 pub mod files;
 pub mod finding;
 pub mod ids;
 pub mod layers;
+pub mod lint;
 pub mod model;
 pub mod names;
 pub mod policy;
 pub mod resolve;
+pub mod rules;
 mod scalar;
 pub mod schema;
 pub mod settings;

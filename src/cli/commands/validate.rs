@@ -3,6 +3,8 @@
 use crate::cli::error::{CliError, Exit};
 use crate::cli::folder;
 use crate::cli::print::{Format, Printer};
+use crate::clock::Clock;
+use crate::estate::allow::Date;
 use crate::estate::model::EngineKind;
 use crate::estate::resolve::{ContractFile, Rules, read_contract, resolve};
 use crate::estate::schema::Schema;
@@ -34,7 +36,7 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     let mut what = String::new();
     if args.files.is_empty() {
         let files = folder::read(&args.estate)?;
-        match whole(files) {
+        match whole(files, &today()?) {
             Ok(checked) => {
                 findings.extend(checked.1);
                 what = format!("{} stacks", checked.0);
@@ -98,8 +100,15 @@ fn contract(path: &Path) -> Result<ContractFile, CliError> {
     })
 }
 
+/// The day, for what the settings allow until then.
+fn today() -> Result<Date, CliError> {
+    let now = Clock::system().now().to_string();
+    let day = now.get(..10).unwrap_or_default();
+    day.parse().map_err(CliError::failed)
+}
+
 /// The whole estate: how many stacks, and what is wrong.
-fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
+fn whole(files: Files, today: &Date) -> Result<(usize, Vec<Finding>), Findings> {
     let estate = Estate::read(files)?;
     let rules = Rules::of(&estate)?;
     let mut findings = Vec::new();
@@ -116,6 +125,7 @@ fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
         }
     }
     findings.extend(storage(&estate));
+    findings.extend(crate::estate::lint::checked(&estate, today));
     let stacks = estate.stacks();
     for stack in &stacks {
         let own_file = estate
