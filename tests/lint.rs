@@ -244,3 +244,88 @@ fn many_findings_are_parted_by_file() -> Tested {
     );
     Ok(())
 }
+
+#[test]
+fn sarif_is_for_validate_only() -> Tested {
+    let dir = tempfile::tempdir()?;
+    write(dir.path(), &BASE)?;
+    let out = Command::new(env!("CARGO_BIN_EXE_tenantry"))
+        .args(["stacks", "--format", "sarif"])
+        .env_clear()
+        .current_dir(dir.path())
+        .output()?;
+    assert_eq!(out.status.code(), Some(2));
+    insta::assert_snapshot!(String::from_utf8(out.stderr)?, @r"
+    error: `--format sarif` is for `tenantry validate` only
+      hint: use `--format json` to read a result with a program
+    ");
+    assert!(out.stdout.is_empty());
+    Ok(())
+}
+
+/// The schema as Microsoft ships it with its own matchers; tests/run installs it.
+const SCHEMA: &str =
+    "tests/node/node_modules/@microsoft/jest-sarif/lib/schemas/sarif-2.1.0-rtm.5.json";
+
+#[test]
+fn sarif_is_what_the_schema_says() -> Tested {
+    let dir = tempfile::tempdir()?;
+    write(dir.path(), &BASE)?;
+    let (code, empty, _) = run(dir.path(), &["--format", "sarif"])?;
+    assert_eq!(code, 0);
+    write(
+        dir.path(),
+        &[
+            ("customers/acme/web/secrets.yaml", "password: x\n"),
+            ("customers/acme/web/value.yaml", "size: 3\n"),
+        ],
+    )?;
+    let (code, found, _) = run(dir.path(), &["--format", "sarif"])?;
+    assert_eq!(code, 1);
+    let empty: serde_json::Value = serde_json::from_str(&empty)?;
+    let found: serde_json::Value = serde_json::from_str(&found)?;
+    assert_eq!(empty["runs"][0]["results"], serde_json::json!([]));
+    let rules: Vec<&str> = found["runs"][0]["results"]
+        .as_array()
+        .ok_or("no results")?
+        .iter()
+        .filter_map(|r| r["ruleId"].as_str())
+        .collect();
+    assert_eq!(rules, ["secret-plain", "unread-file"]);
+    for log in [&empty, &found] {
+        assert_eq!(log["version"], "2.1.0");
+        for rule in log["runs"][0]["tool"]["driver"]["rules"]
+            .as_array()
+            .ok_or("no rules")?
+        {
+            let page = rule["helpUri"]
+                .as_str()
+                .and_then(|u| u.split_once("/blob/main/"))
+                .ok_or("no page")?
+                .1;
+            assert!(
+                Path::new(env!("CARGO_MANIFEST_DIR")).join(page).is_file(),
+                "{page}"
+            );
+        }
+    }
+    let schema = Path::new(env!("CARGO_MANIFEST_DIR")).join(SCHEMA);
+    if !schema.is_file() {
+        return support::skip(
+            "sarif_is_what_the_schema_says",
+            "tests/node/node_modules is not there; tests/run installs it",
+        );
+    }
+    // One pattern of it (a language tag) has a bracket that no strict reader takes.
+    let text = std::fs::read_to_string(schema)?.replace("{2}]?$", "{2}$");
+    let schema: serde_json::Value = serde_json::from_str(&text)?;
+    let validator = jsonschema::draft4::new(&schema).map_err(|e| e.to_string())?;
+    for log in [&empty, &found] {
+        let wrong: Vec<String> = validator
+            .iter_errors(log)
+            .map(|e| format!("{e} at {}", e.instance_path()))
+            .collect();
+        assert_eq!(wrong, Vec::<String>::new());
+    }
+    Ok(())
+}

@@ -56,6 +56,13 @@ fn run() -> Exit {
         }
     };
     let printer = print::Printer::new(cli.format, &env);
+    if cli.format == print::Format::Sarif && !matches!(cli.command, commands::Command::Validate(_))
+    {
+        let error = CliError::usage("`--format sarif` is for `tenantry validate` only")
+            .hint("use `--format json` to read a result with a program");
+        printer.error(&error);
+        return error.exit();
+    }
     // A server ends in order when it is asked to.
     let ends_itself = matches!(cli.command, commands::Command::Local(_));
     let done = runtime.block_on(async {

@@ -4,7 +4,7 @@ use super::env::Env;
 use super::error::CliError;
 use crate::estate::Finding;
 use crate::report::escape::terminal;
-use crate::report::runner;
+use crate::report::{runner, sarif};
 use crate::store::seal::random_hex;
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -19,6 +19,8 @@ pub enum Format {
     Json,
     /// Workflow commands, where a result is about files.
     Github,
+    /// SARIF 2.1.0, for code scanning; `validate` only.
+    Sarif,
 }
 
 /// Where a command prints.
@@ -109,13 +111,16 @@ impl Printer {
             Format::Github => findings
                 .iter()
                 .for_each(|f| self.data(&runner::annotation(f))),
+            Format::Sarif => {
+                self.data(&serde_json::to_string_pretty(&sarif::log(findings)).unwrap_or_default())
+            }
             Format::Text => self.result(&(), &by_file(findings)),
         }
     }
 
     /// Annotations in a runner, nothing elsewhere.
     pub fn annotate(&self, findings: &[Finding]) {
-        if self.in_actions && self.format != Format::Json {
+        if self.in_actions && !matches!(self.format, Format::Json | Format::Sarif) {
             findings
                 .iter()
                 .for_each(|f| self.data(&runner::annotation(f)));

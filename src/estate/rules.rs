@@ -1,7 +1,7 @@
 //! Every rule that a finding can name: what it is about, why it matters, what to write instead.
 //!
-//! `docs/rules/` is written from this table, and a test makes sure that it and the code know the
-//! same rules.
+//! `docs/rules/` is written from this table, SARIF takes its texts from it, and a test makes
+//! sure that it and the code know the same rules.
 
 mod estate;
 mod lints;

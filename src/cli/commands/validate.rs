@@ -65,7 +65,7 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     let findings = Findings(findings).tidy();
     if findings.0.is_empty() {
         match printer.format {
-            Format::Json => printer.findings(&[]),
+            Format::Json | Format::Sarif => printer.findings(&[]),
             Format::Text | Format::Github => {
                 printer.progress(&format!("{what} checked, nothing to correct"))
             }
