@@ -82,7 +82,7 @@ fn t19_state_in_a_folder_of_the_store() {
         if store.contains("own") {
             more.push((&path, metadata));
         }
-        let found = lines(check(&estate_of(&[customer], &more)));
+        let found = lines(check(&estate_of(&[customer, "zeta"], &more)));
         assert_eq!(found.len(), 1, "{store}: {found:?}");
         assert!(
             found[0].starts_with("tenantry.yml:3:8: the state of customer"),
