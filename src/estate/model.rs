@@ -3,7 +3,7 @@
 use super::files::Files;
 use super::finding::{Finding, Findings, Place};
 use super::ids::{CustomerId, EnvironmentId, ProductId, RepoSlug, StackId, shown};
-use super::read::{read_customer, read_product, yaml};
+use super::read::{folders_in, read_customer, read_product, yaml};
 use super::settings::{self, Settings};
 use super::suggest::nearest;
 use super::value::{Data, Node};
@@ -114,7 +114,7 @@ impl Estate {
             None => Settings::default(),
         };
         let mut products = BTreeMap::new();
-        for name in files.names_in("products") {
+        for name in folders_in("products", &files) {
             match ProductId::new(&name) {
                 Ok(id) => {
                     let product = read_product(&files, id.clone(), &mut findings);
@@ -127,7 +127,7 @@ impl Estate {
                 )),
             }
         }
-        let names = files.names_in("customers");
+        let names = folders_in("customers", &files);
         let read: Vec<(Option<Customer>, Vec<Finding>)> = names
             .into_par_iter()
             .map(|name| {

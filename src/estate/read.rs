@@ -21,6 +21,13 @@ fn promotion_rank(name: &str) -> (u8, String) {
     (rank, name.to_owned())
 }
 
+/// The folders directly inside `folder`. A plain file there, such as a README, is nobody's id.
+pub(super) fn folders_in(folder: &str, files: &Files) -> Vec<String> {
+    let mut names = files.names_in(folder);
+    names.retain(|name| files.get(&format!("{folder}/{name}")).is_none());
+    names
+}
+
 pub(super) fn yaml(
     files: &Files,
     path: &str,

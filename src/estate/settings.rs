@@ -1,5 +1,6 @@
 //! `tenantry.yml`: the provider's settings. Every key is optional.
 
+use super::allow::{self, Allowance};
 use super::fields::{Fields, checked};
 use super::finding::{Finding, Findings};
 use super::ids::{EnvironmentId, RepoSlug};
@@ -78,6 +79,8 @@ pub struct Settings {
     pub plan_max_age_hours: u64,
     /// The commit status that a customer sees.
     pub commit_status_context: String,
+    /// What lints may find for a while.
+    pub allow: Vec<Allowance>,
 }
 
 /// GitHub.com's issuer of workflow identities (docs.github.com, "OpenID Connect reference").
@@ -101,6 +104,7 @@ impl Default for Settings {
             gates: BTreeMap::new(),
             plan_max_age_hours: 72,
             commit_status_context: "infra/terraform-deploy".to_owned(),
+            allow: Vec::new(),
         }
     }
 }
@@ -200,6 +204,10 @@ impl Settings {
         if let Some(mut plan) = top.fields("plan") {
             out.plan_max_age_hours = plan.number("max_age_hours").unwrap_or(72);
             top.absorb(plan.finish());
+        }
+        if let Some(mut lint) = top.fields("lint") {
+            out.allow = allow::read(&mut lint);
+            top.absorb(lint.finish());
         }
         checked(out, top.finish())
     }

@@ -4,4 +4,5 @@
 pub mod comment;
 pub mod escape;
 pub mod runner;
+pub mod sarif;
 pub mod view;

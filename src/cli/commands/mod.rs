@@ -65,6 +65,7 @@ impl Command {
     fn formats(&self) -> &'static [Format] {
         match self {
             Self::Resolve(_) => &[Format::Text, Format::Yaml, Format::Json, Format::Tfvars],
+            Self::Validate(_) => &[Format::Text, Format::Json, Format::Github, Format::Sarif],
             _ => &[Format::Text, Format::Json, Format::Github],
         }
     }

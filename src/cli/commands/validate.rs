@@ -5,6 +5,8 @@ use crate::cli::contracts;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::folder;
 use crate::cli::print::{Format, Printer};
+use crate::clock::Clock;
+use crate::estate::allow::Date;
 use crate::estate::model::EngineKind;
 use crate::estate::resolve::{Contract, ContractFile, Rules, compose, read_contract, resolve};
 use crate::estate::schema::Schema;
@@ -38,7 +40,7 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     let mut what = String::new();
     if args.files.is_empty() {
         let files = folder::read(&args.estate)?;
-        match whole(files) {
+        match whole(files, &today()?) {
             Ok(checked) => {
                 findings.extend(checked.1);
                 what = format!("{} stacks", checked.0);
@@ -67,7 +69,7 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     let findings = Findings(findings).tidy();
     if findings.0.is_empty() {
         match printer.format {
-            Format::Json => printer.findings(&[]),
+            Format::Json | Format::Sarif => printer.findings(&[]),
             _ => printer.progress(&format!("{what} checked, nothing to correct")),
         }
         return Ok(Exit::Done);
@@ -81,8 +83,15 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     })
 }
 
+/// The day, for what the settings allow until then.
+fn today() -> Result<Date, CliError> {
+    let now = Clock::system().now().to_string();
+    let day = now.get(..10).unwrap_or_default();
+    day.parse().map_err(CliError::failed)
+}
+
 /// The whole estate: how many stacks, and what is wrong.
-fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
+fn whole(files: Files, today: &Date) -> Result<(usize, Vec<Finding>), Findings> {
     let estate = Estate::read(files)?;
     let rules = Rules::of(&estate)?;
     let mut findings = Vec::new();
@@ -99,6 +108,7 @@ fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
         }
     }
     findings.extend(storage(&estate));
+    findings.extend(crate::estate::lint::checked(&estate, today));
     findings.extend(policy::failed_tests(&estate.files)?);
     let checked = check(&estate, &rules, |_, _| None);
     findings.extend(checked.findings.0);
