@@ -256,8 +256,8 @@ fn sarif_is_for_validate_only() -> Tested {
         .output()?;
     assert_eq!(out.status.code(), Some(2));
     insta::assert_snapshot!(String::from_utf8(out.stderr)?, @r"
-    error: `--format sarif` is for `tenantry validate` only
-      hint: use `--format json` to read a result with a program
+    error: this command has no result as `sarif`
+      hint: use --format text, json, github
     ");
     assert!(out.stdout.is_empty());
     Ok(())

@@ -154,4 +154,18 @@ pub(super) const RULES: &[Rule] = &[
             "deny contains msg if { input.values.public; msg := \"must not be public\" }",
         ),
     ),
+    rule(
+        "policy-test",
+        "A test of a policy does not pass",
+        "The tests say what a policy must deny and what it must let through. One that fails, or a file of tests without any, means that the guardrail is not what it was.",
+        "Run `tenantry policy test`, then correct the policy or the test.",
+        text(
+            "rego",
+            "test_large_is_denied if { count(limits.deny) == 1 with input as {\"values\": {\"size\": 1}} }",
+        ),
+        text(
+            "rego",
+            "test_large_is_denied if { count(limits.deny) == 1 with input as {\"values\": {\"size\": 9}} }",
+        ),
+    ),
 ];
