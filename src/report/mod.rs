@@ -3,5 +3,6 @@
 
 pub mod comment;
 pub mod escape;
+pub mod reference;
 pub mod runner;
 pub mod view;
