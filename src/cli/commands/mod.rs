@@ -11,6 +11,7 @@ mod plan;
 mod reconcile;
 mod report;
 mod resolve;
+mod schema;
 mod stacks;
 mod trigger;
 mod validate;
@@ -25,7 +26,7 @@ use clap::Subcommand;
 pub enum Command {
     /// Run the whole loop on a local GitHub and leave an HTML report.
     Demo(demo::Args),
-    /// Write a manager or a customer repository.
+    /// Write a manager or a customer repository, or a product.
     Init(init::Args),
     /// Check customers' files, or the whole estate.
     Validate(validate::Args),
@@ -33,6 +34,8 @@ pub enum Command {
     Stacks(stacks::Args),
     /// Print the effective values of a stack.
     Resolve(resolve::Args),
+    /// Describe what a product's customers may write, and check its schema.
+    Schema(schema::Args),
     /// Customer: ask the provider to look at this commit.
     Trigger(trigger::Args),
     /// Manager: verify a request and print the matrix of stacks.
@@ -59,6 +62,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Validate(args) => validate::run(&args, printer),
         Command::Stacks(args) => stacks::run(&args, printer),
         Command::Resolve(args) => resolve::run(&args, printer),
+        Command::Schema(args) => schema::run(&args, printer),
         Command::Trigger(args) => trigger::run(&args, env, printer).await,
         Command::Intake(args) => intake::run(&args, env, printer).await,
         Command::Plan(args) => plan::run(&args, env, printer).await,
