@@ -52,14 +52,14 @@ pub fn file(dir: &Path, revision: &str, path: &str) -> Result<Option<Vec<u8>>, C
         .map(|(_, bytes)| bytes.to_vec()))
 }
 
-/// Paths and contents.
-type Blobs = Vec<(String, Arc<[u8]>)>;
-
 /// A regular file of a commit.
 struct Entry {
     path: String,
     object: String,
 }
+
+/// A path and what stands there.
+type Content = (String, Arc<[u8]>);
 
 /// A commit, and where in its tree the folder lies.
 struct Revision<'a> {
@@ -250,7 +250,7 @@ impl<'a> Revision<'a> {
     }
 
     /// The content of each file. One git for all of them, and each object once.
-    fn blobs(&self, entries: &[Entry]) -> Result<Blobs, CliError> {
+    fn blobs(&self, entries: &[Entry]) -> Result<Vec<Content>, CliError> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }

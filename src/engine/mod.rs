@@ -7,6 +7,8 @@
 pub mod argocd;
 pub mod change;
 pub mod emit;
+pub mod literal;
 pub mod module;
 pub mod plan_json;
 pub mod terraform;
+pub mod variables;

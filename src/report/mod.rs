@@ -3,6 +3,7 @@
 
 pub mod comment;
 pub mod escape;
+pub mod reference;
 pub mod runner;
 pub mod sarif;
 pub mod view;

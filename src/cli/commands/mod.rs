@@ -14,6 +14,7 @@ mod policy;
 mod reconcile;
 mod report;
 mod resolve;
+mod schema;
 mod stacks;
 mod trigger;
 mod validate;
@@ -28,7 +29,7 @@ use clap::Subcommand;
 pub enum Command {
     /// Run the whole loop on a local GitHub and leave an HTML report.
     Demo(demo::Args),
-    /// Write a manager or a customer repository.
+    /// Write a manager or a customer repository, or a product.
     Init(init::Args),
     /// Check customers' files, or the whole estate.
     Validate(validate::Args),
@@ -42,6 +43,8 @@ pub enum Command {
     Policy(policy::Args),
     /// Say which stacks a change of the estate reaches, and how.
     Impact(impact::Args),
+    /// Describe what a product's customers may write, and check its schema.
+    Schema(schema::Args),
     /// Customer: ask the provider to look at this commit.
     Trigger(trigger::Args),
     /// Manager: verify a request and print the matrix of stacks.
@@ -95,6 +98,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Explain(args) => explain::run(&args, printer),
         Command::Policy(args) => policy::run(&args, printer),
         Command::Impact(args) => impact::run(&args, printer),
+        Command::Schema(args) => schema::run(&args, printer),
         Command::Trigger(args) => trigger::run(&args, env, printer).await,
         Command::Intake(args) => intake::run(&args, env, printer).await,
         Command::Plan(args) => plan::run(&args, env, printer).await,
