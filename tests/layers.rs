@@ -414,10 +414,7 @@ fn explain_and_resolve_agree() {
             put(path, &text);
         }
         put("products/web/product.yaml", "environments: [staging]\n");
-        put(
-            "customers/acme/products.yaml",
-            "products: [{name: web}]\n",
-        );
+        put("customers/acme/products.yaml", "products: [{name: web}]\n");
         put("own/infra/variables.yml", &parts.contract());
         let run = |args: &[&str]| -> (Option<i32>, Value) {
             let out = std::process::Command::new(env!("CARGO_BIN_EXE_tenantry"))
@@ -460,8 +457,12 @@ fn expressive() -> impl Strategy<Value = Value> {
     prop_oneof![
         (0_i64..9).prop_map(Value::from),
         Just(Value::from("plain")),
-        select(vec!["{{ environment }}", "{{ customer }}-{{product}}", "{{ project_name }}"])
-            .prop_map(Value::from),
+        select(vec![
+            "{{ environment }}",
+            "{{ customer }}-{{product}}",
+            "{{ project_name }}"
+        ])
+        .prop_map(Value::from),
         name().prop_map(|n| Value::from(format!("{{{{ values.{n} }}}}"))),
         name().prop_map(|n| Value::from(format!("x{{{{ values.{n} }}}}y"))),
         name().prop_map(|n| json!([{"in": format!("{{{{ values.{n}[0].in }}}}")}])),

@@ -303,10 +303,7 @@ mod tests {
                 "middle.yaml:1:4 Removes {\"0\":{\"b\":2}}"
             ]
         );
-        assert_eq!(
-            told(&layers, &["l", "0", "b"]),
-            ["middle.yaml:1:14 Sets 2"]
-        );
+        assert_eq!(told(&layers, &["l", "0", "b"]), ["middle.yaml:1:14 Sets 2"]);
     }
 
     #[test]

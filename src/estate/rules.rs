@@ -5,6 +5,7 @@
 
 mod estate;
 mod lints;
+mod schemas;
 mod values;
 mod yaml;
 
@@ -55,9 +56,15 @@ const fn text(language: &'static str, text: &'static str) -> Example {
 
 /// All rules, family by family.
 pub fn all() -> impl Iterator<Item = &'static Rule> {
-    [yaml::RULES, values::RULES, estate::RULES, lints::RULES]
-        .into_iter()
-        .flatten()
+    [
+        yaml::RULES,
+        values::RULES,
+        schemas::RULES,
+        estate::RULES,
+        lints::RULES,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 /// The rule with this id.

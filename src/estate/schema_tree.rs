@@ -281,7 +281,7 @@ fn document(path: &str, bytes: &[u8]) -> Result<(Node, Vec<Finding>), Findings> 
     let value: Value = serde_json::from_slice(bytes).map_err(|e| {
         Findings::one(Finding::error(
             Place::at(path, e.line(), e.column()),
-            super::schema_check::INVALID.id,
+            super::schema_check::INVALID,
             format!("not valid JSON: {}", shown(&e.to_string())),
         ))
     })?;
@@ -297,7 +297,7 @@ fn document(path: &str, bytes: &[u8]) -> Result<(Node, Vec<Finding>), Findings> 
             let twice = e.0.into_iter().filter(|f| f.rule == "yaml-duplicate-key");
             let findings = twice
                 .map(|mut f| {
-                    f.rule = super::schema_check::DUPLICATE.id.into();
+                    f.rule = super::schema_check::DUPLICATE.into();
                     f
                 })
                 .collect();

@@ -28,7 +28,7 @@ pub(super) fn check(part: &Part<'_>, findings: &mut Vec<Finding>) {
         {
             findings.push(err(
                 part.key_place(least),
-                &LIMITS,
+                LIMITS,
                 format!(
                     "`{least}` ({low}) and `{most}` ({high}) leave no value; swap or correct them"
                 ),
@@ -40,7 +40,7 @@ pub(super) fn check(part: &Part<'_>, findings: &mut Vec<Finding>) {
     {
         findings.push(err(
             part.key_place("enum"),
-            &VALUE,
+            VALUE,
             "`enum` allows no value at all; list the allowed ones",
         ));
     }
@@ -66,7 +66,7 @@ fn judge(part: Option<&Part<'_>>, pattern: &str, findings: &mut Vec<Finding>) {
     if !compiles(pattern) {
         findings.push(err(
             place,
-            &PATTERN,
+            PATTERN,
             format!(
                 "the pattern `{}` cannot be used: it is no regular expression, or it looks around or back, which matching in linear time cannot do; write it without",
                 shown(pattern)
@@ -75,7 +75,7 @@ fn judge(part: Option<&Part<'_>>, pattern: &str, findings: &mut Vec<Finding>) {
     } else if !anchored(pattern) {
         findings.push(warn(
             place,
-            &ANCHOR,
+            ANCHOR,
             format!(
                 "the pattern `{}` fits any text that has such a part; write `^(?:…)$` around it",
                 shown(pattern)

@@ -49,7 +49,7 @@ pub fn check(
         Ok(None) => {
             return Findings::one(warn(
                 Place::file(&path_of(product)),
-                &MISSING,
+                MISSING,
                 "the product has no schema, so every key and value passes; add one",
             ));
         }
@@ -81,17 +81,17 @@ pub fn check(
 
 /// Whether there is a schema to judge values by, whatever else is wrong with it.
 pub fn compilable(findings: &[Finding]) -> bool {
-    !findings.iter().any(|f| {
-        f.level == Level::Error && [INVALID.id, PATTERN.id, REF.id].contains(&f.rule.as_ref())
-    })
+    !findings
+        .iter()
+        .any(|f| f.level == Level::Error && [INVALID, PATTERN, REF].contains(&f.rule.as_ref()))
 }
 
-fn err(place: Place, rule: &Rule, message: impl Into<String>) -> Finding {
-    Finding::error(place, rule.id, message)
+fn err(place: Place, rule: &'static str, message: impl Into<String>) -> Finding {
+    Finding::error(place, rule, message)
 }
 
-fn warn(place: Place, rule: &Rule, message: impl Into<String>) -> Finding {
-    Finding::warning(place, rule.id, message)
+fn warn(place: Place, rule: &'static str, message: impl Into<String>) -> Finding {
+    Finding::warning(place, rule, message)
 }
 
 /// Keywords that nobody knows, and keywords that say nothing about the type.
@@ -111,7 +111,7 @@ fn words(part: &Part<'_>, findings: &mut Vec<Finding>) {
                 Some(meant) if !like_schema || holds(meant) != Some(keywords::Holds::Plain) => {
                     findings.push(err(
                         place,
-                        &KEYWORD,
+                        KEYWORD,
                         format!("unknown keyword `{}`, which JSON Schema ignores; did you mean `{meant}`?", shown(word)),
                     ));
                 }
@@ -123,7 +123,7 @@ fn words(part: &Part<'_>, findings: &mut Vec<Finding>) {
                     };
                     findings.push(warn(
                         place,
-                        &KEYWORD,
+                        KEYWORD,
                         format!(
                             "unknown keyword `{}`, which JSON Schema ignores; {hint}",
                             shown(word)
@@ -139,7 +139,7 @@ fn words(part: &Part<'_>, findings: &mut Vec<Finding>) {
         {
             findings.push(warn(
                 place,
-                &NO_EFFECT,
+                NO_EFFECT,
                 format!("`{word}` says nothing about the type `{}`, only about `{only}`; remove it, or correct one of the two", shown(&types.join("`, `"))),
             ));
         }

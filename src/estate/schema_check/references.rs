@@ -32,7 +32,7 @@ pub(super) fn check(tree: &Tree, part: &Part<'_>, findings: &mut Vec<Finding>) {
         .map_or_else(|| part.place(), |p| p.place());
     findings.push(err(
         place,
-        &REF,
+        REF,
         format!("`$ref` to `{}`: {why}", shown(text)),
     ));
 }
@@ -63,7 +63,7 @@ fn height<'a>(
     seen: &mut Seen<'a>,
 ) -> Result<usize, Finding> {
     let name = (part.path, part.pointer.clone());
-    let refuse = |why: String| Err(err(part.place(), &REF, why));
+    let refuse = |why: String| Err(err(part.place(), REF, why));
     match seen.get(&name) {
         Some(Some(height)) if depth + height <= 2 * MAX_CHAIN => return Ok(*height),
         Some(None) => {

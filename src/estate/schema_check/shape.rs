@@ -38,7 +38,7 @@ pub(super) fn check(part: &Part<'_>, role: &Role, top: bool, findings: &mut Vec<
                 );
                 findings.push(err(
                     item.place(),
-                    &REQUIRED,
+                    REQUIRED,
                     format!(
                         "`{}` is required but not allowed: it is not in `properties`; {hint}",
                         shown(name)
@@ -47,7 +47,7 @@ pub(super) fn check(part: &Part<'_>, role: &Role, top: bool, findings: &mut Vec<
             } else if let Some(meant) = meant {
                 findings.push(warn(
                     item.place(),
-                    &REQUIRED,
+                    REQUIRED,
                     format!(
                         "`{}` is required but not in `properties`; did you mean `{}`?",
                         shown(name),
@@ -62,13 +62,13 @@ pub(super) fn check(part: &Part<'_>, role: &Role, top: bool, findings: &mut Vec<
                 if key.name.starts_with("tenantry_") {
                     findings.push(err(
                         place,
-                        &RESERVED,
+                        RESERVED,
                         format!("`{}`: keys that begin with `tenantry_` are set by tenantry; give it another name", shown(&key.name)),
                     ));
                 } else if key.name == "environments" {
                     findings.push(warn(
                         place,
-                        &RESERVED,
+                        RESERVED,
                         "`environments` of a customer's file holds what differs between environments and never arrives as a value; give the key another name",
                     ));
                 }
@@ -94,7 +94,7 @@ pub(super) fn check(part: &Part<'_>, role: &Role, top: bool, findings: &mut Vec<
         };
         findings.push(warn(
             place,
-            &OPEN,
+            OPEN,
             format!("{what} takes any other key, so a misspelt one passes; add `\"additionalProperties\": false`"),
         ));
     }
@@ -114,7 +114,7 @@ pub(super) fn check(part: &Part<'_>, role: &Role, top: bool, findings: &mut Vec<
         if !has("description") && !refers && !matches!(part.node.data, Data::Bool(_)) {
             findings.push(warn(
                 part.place(),
-                &DESCRIPTION,
+                DESCRIPTION,
                 format!(
                     "{} has no description, which is what a customer reads; add one",
                     named(role)
@@ -126,7 +126,7 @@ pub(super) fn check(part: &Part<'_>, role: &Role, top: bool, findings: &mut Vec<
     if matches!(role, Role::Property(_) | Role::Item) && !typed {
         findings.push(warn(
             part.place(),
-            &TYPE,
+            TYPE,
             format!(
                 "{} has no type, so every value passes; add `type` or `enum`",
                 named(role)

@@ -74,7 +74,7 @@ pub(super) fn check(files: &Files, product: &ProductId, tree: &Tree, findings: &
             Err((pointer, why)) => {
                 findings.push(err(
                     tree.place(document.path, &pointer),
-                    &INVALID,
+                    INVALID,
                     format!("not a usable JSON Schema: {}; correct it", shown(&why)),
                 ));
                 continue;
@@ -96,7 +96,7 @@ pub(super) fn check(files: &Files, product: &ProductId, tree: &Tree, findings: &
                     let why = shown(&error.masked_with("the value").to_string());
                     findings.push(err(
                         value.place(),
-                        &VALUE,
+                        VALUE,
                         format!(
                             "`{}` under `{keyword}` breaks the schema's own rule{at}: {why}; correct one of the two",
                             brief(value.node)

@@ -83,7 +83,7 @@ pub(super) fn check<'a>(
                 );
             findings.push(warn(
                 place.clone(),
-                &VARIABLE,
+                VARIABLE,
                 format!("no variable of the module takes `{}`; {hint}", shown(key)),
             ));
         }
@@ -100,7 +100,7 @@ pub(super) fn check<'a>(
         if takes.sensitive {
             findings.push(warn(
                 place,
-                &VARIABLE,
+                VARIABLE,
                 format!("the sensitive variable `{}` has no default and a secret must not stand in a file; let the module read it from where secrets are kept", shown(name)),
             ));
         } else {
@@ -111,7 +111,7 @@ pub(super) fn check<'a>(
             };
             findings.push(err(
                 place,
-                &VARIABLE,
+                VARIABLE,
                 format!(
                     "the variable `{}` has no default, but the schema does not require it; {hint}",
                     shown(name)
