@@ -16,8 +16,8 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tenantry::cli::folder;
-use tenantry::estate::resolve::{Contract, ContractFile, Rules, read_contract};
 use tenantry::estate::lint::lint;
+use tenantry::estate::resolve::{Contract, ContractFile, Rules, read_contract};
 use tenantry::estate::{Estate, check};
 
 const PRODUCTS: [&str; 2] = ["web", "data"];

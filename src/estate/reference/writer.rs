@@ -18,6 +18,8 @@ pub(super) struct All<'a> {
     pub(super) alternatives: Vec<Vec<Part<'a>>>,
     pub(super) notes: Vec<String>,
     pub(super) trail: Vec<Step<'a>>,
+    /// The key that holds the same, where going on would have no end.
+    again: Option<String>,
 }
 
 impl<'a> All<'a> {
@@ -96,12 +98,13 @@ impl<'a> Writer<'a> {
                 .find(|(path, pointer, _)| *path == part.path && *pointer == part.pointer)
             {
                 let name = if before.2.is_empty() {
-                    "the whole file"
+                    "the whole file".to_owned()
                 } else {
-                    &before.2
+                    format!("`{}`", before.2)
                 };
+                all.again = Some(name.clone());
                 all.notes
-                    .push(format!("holds the same as `{name}` again, to any depth"));
+                    .push(format!("holds the same as {name} again, to any depth"));
                 continue;
             }
             if all
@@ -213,6 +216,10 @@ impl<'a> Writer<'a> {
             kind if kind == words::ANYTHING && !alternatives.is_empty() => {
                 "one of several".to_owned()
             }
+            kind if kind == words::ANYTHING => match &all.again {
+                Some(name) => format!("as {name}"),
+                None => kind,
+            },
             kind => kind,
         };
         let mut notes = all.notes.clone();

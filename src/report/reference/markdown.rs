@@ -78,7 +78,8 @@ fn section(entry: &Entry, out: &mut String) {
         let _ = writeln!(out, "Only with: {}\n", prose(only));
     }
     if let Some(deprecated) = &entry.deprecated {
-        let _ = writeln!(out, "**Deprecated.** {}\n", prose(deprecated));
+        let line = format!("**Deprecated.** {}", prose(deprecated));
+        let _ = writeln!(out, "{}\n", line.trim_end());
     }
     if let Some(description) = &entry.description {
         let _ = writeln!(out, "{}\n", prose(description));
@@ -180,10 +181,11 @@ fn prose(text: &str) -> String {
     // A list, a heading or a rule begins at the start of a line only.
     let digits = line.chars().take_while(char::is_ascii_digit).count();
     for (i, c) in line.chars().enumerate() {
-        let begins = i == 0 && matches!(c, '-' | '+' | '=')
+        let begins = i == 0 && matches!(c, '-' | '+' | '=' | ':')
             || digits > 0 && i == digits && matches!(c, '.' | ')');
         match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '~' | '&' | '$' => {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '~' | '&' | '^'
+            | '$' => {
                 out.push('\\');
                 out.push(c);
             }
