@@ -195,21 +195,23 @@ fn find<'a>(layer: &'a Layer, path: &[&str]) -> Found<'a> {
     let mut list = None;
     for (depth, step) in path.iter().enumerate() {
         match &node.data {
-            Data::Map(entries) => match entries.iter().find(|(k, _)| k.name == *step) {
-                Some((k, value)) => (key, node) = (Some(k), value),
-                None => return Found::Without(depth),
+            Data::Map(entries) => match (entries.iter().find(|(k, _)| k.name == *step), list) {
+                (Some((k, value)), _) => (key, node) = (Some(k), value),
+                // A list takes the place of whatever was there, with all that was in it.
+                (None, Some((_, node, key))) => return Found::Instead(node, key),
+                (None, None) => return Found::Without(depth),
             },
             Data::List(items) => match step.parse::<usize>().ok().and_then(|i| items.get(i)) {
                 Some(item) => {
+                    list = list.or(Some((depth, node, key)));
                     (key, node) = (None, item);
-                    list.get_or_insert(depth);
                 }
                 None => return Found::Instead(node, key),
             },
             _ => return Found::Instead(node, key),
         }
     }
-    Found::Here(node, key, list)
+    Found::Here(node, key, list.map(|(depth, ..)| depth))
 }
 
 fn origin(layer: &Layer, node: &Node, key: Option<&Key>, effect: Effect) -> Origin {
@@ -290,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_map_replaces_a_list_and_what_was_in_it() {
+    fn a_map_replaces_a_list_and_a_list_a_map_with_all_that_was_in_it() {
         let layers = [
             layer("base", "l: [{a: 1}]\n"),
             layer("middle", "l: {\"0\": {b: 2}}\n"),
@@ -304,6 +306,14 @@ mod tests {
             ]
         );
         assert_eq!(told(&layers, &["l", "0", "b"]), ["middle.yaml:1:14 Sets 2"]);
+        let layers = [
+            layer("base", "m: {\"0\": {a: 1}}\n"),
+            layer("top", "m: [{b: 2}]\n"),
+        ];
+        assert_eq!(
+            told(&layers, &["m", "0", "a"]),
+            ["base.yaml:1:14 Sets 1", "top.yaml:1:4 Removes [{\"b\":2}]"]
+        );
     }
 
     #[test]
