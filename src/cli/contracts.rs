@@ -22,6 +22,11 @@ pub struct ContractArgs {
 }
 
 impl ContractArgs {
+    /// Whether a customer's file was named.
+    pub fn given(&self) -> bool {
+        self.variables.is_some()
+    }
+
     /// The customer's file for `stack`, `None` when no flag names one. `many`: the folder holds
     /// one checkout for each customer, and some may have none.
     pub fn read(

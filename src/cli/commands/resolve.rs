@@ -67,7 +67,13 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
         }
     }
     if !findings.0.is_empty() {
-        return Err(findings.tidy().into());
+        let incomplete = findings.0.iter().any(|f| f.rule == "schema-required");
+        let error = CliError::from(findings.tidy());
+        return Err(if incomplete && !args.contracts.given() {
+            error.hint("what customers write themselves is not in the estate; name their file or checkout with --variables")
+        } else {
+            error
+        });
     }
     match &args.out {
         Some(out) => {
