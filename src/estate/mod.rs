@@ -31,6 +31,7 @@ mod scope;
 pub mod settings;
 pub mod suggest;
 pub mod value;
+mod violation;
 pub mod yaml;
 
 pub use check::{Checked, check};
