@@ -33,6 +33,7 @@ pub mod suggest;
 pub mod value;
 mod violation;
 pub mod yaml;
+mod yaml_hint;
 
 pub use check::{Checked, check};
 pub use effective::Effective;
