@@ -361,6 +361,10 @@ fn bound(
         inputs: planned_inputs,
         plan: _,
         lock: _,
+        shown: _,
+        // Compared in the working folder, where the tool can be asked.
+        tool: _,
+        actor: _,
         state: _,
         created,
         nonce: _,
@@ -423,6 +427,19 @@ async fn terraform_apply(
         Some(&lock),
     )?;
     workspace.init(&tool).await?;
+    let versions = workspace.versions(&tool).await?;
+    if bundle.manifest.tool.as_ref() != Some(&versions) {
+        let planned = bundle
+            .manifest
+            .tool
+            .as_ref()
+            .map_or_else(|| "another engine".to_owned(), ToString::to_string);
+        return Err(Refusal::new(
+            "plan-tool",
+            format!("the plan was made with {planned}, here is {versions}; plan again"),
+        )
+        .into());
+    }
     let now = workspace.state(&tool).await?;
     if now != bundle.manifest.state {
         return Err(Refusal::new(

@@ -12,3 +12,4 @@ pub mod module;
 pub mod plan_json;
 pub mod terraform;
 pub mod variables;
+pub mod versions;

@@ -2,6 +2,7 @@
 //! environment and nothing of the customer's but values.
 
 use super::module::{LOCK, Module};
+use super::versions::Versions;
 use crate::estate::settings::StateBackend;
 use crate::estate::{CustomerId, StackId};
 use serde_json::{Map, Value, json};
@@ -59,6 +60,11 @@ pub enum TerraformError {
         "no place for Terraform state is set; add `state:` with `backend: s3` and `bucket:` to tenantry.yml"
     )]
     NoState,
+    /// It does not say which version it is.
+    #[error(
+        "`version -json` of the tool cannot be read; use Terraform 1.11 or OpenTofu 1.8 and newer"
+    )]
+    Version,
     /// The working folder.
     #[error("the working folder `{path}` cannot be used")]
     Folder {
@@ -79,6 +85,15 @@ pub struct Tool {
     pub env: Vec<(OsString, OsString)>,
     /// Limit for one run.
     pub limit: Duration,
+}
+
+impl Tool {
+    /// The binary's file name.
+    fn name(&self) -> String {
+        self.binary
+            .file_name()
+            .map_or_else(|| "terraform".into(), |n| n.to_string_lossy().into_owned())
+    }
 }
 
 /// Finds the tool: `wanted` as a path or a name, else `tofu`, else `terraform`, in `path`.
@@ -293,12 +308,18 @@ impl Workspace {
         self.run(tool, &args).await.map(|_| ())
     }
 
+    /// Which tool and providers work here. The folder must have been initialised.
+    pub async fn versions(&self, tool: &Tool) -> Result<Versions, TerraformError> {
+        let out = self.run(tool, &["version", "-json"]).await?;
+        Versions::read(&tool.name(), &out).ok_or(TerraformError::Version)
+    }
+
     async fn run(&self, tool: &Tool, args: &[&str]) -> Result<Vec<u8>, TerraformError> {
-        let name = tool
-            .binary
-            .file_name()
-            .map_or_else(|| "terraform".into(), |n| n.to_string_lossy().into_owned());
-        let step = format!("{name} {}", args.first().copied().unwrap_or_default());
+        let step = format!(
+            "{} {}",
+            tool.name(),
+            args.first().copied().unwrap_or_default()
+        );
         tracing::info!(step = %step, "running");
         let child = Command::new(&tool.binary)
             .args(args)

@@ -6,6 +6,7 @@ mod explain;
 mod gate;
 mod impact;
 mod init;
+mod inspect;
 mod intake;
 mod local;
 mod matrix;
@@ -59,6 +60,8 @@ pub enum Command {
     Report(report::Args),
     /// Manager: find what differs or was left open, over all customers.
     Reconcile(reconcile::Args),
+    /// Show what a sealed plan is bound to, and verify it.
+    Inspect(inspect::Args),
     /// The local GitHub alone.
     Local(local::Args),
 }
@@ -106,6 +109,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Apply(args) => apply::run(&args, env, printer).await,
         Command::Report(args) => report::run(&args, env, printer).await,
         Command::Reconcile(args) => reconcile::run(&args, env, printer).await,
+        Command::Inspect(args) => inspect::run(&args, env, printer),
         Command::Local(args) => local::run(args, env, printer).await,
     }
 }
