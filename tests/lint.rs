@@ -106,7 +106,7 @@ fn t19_names_that_meet() -> Tested {
     customers/beta/metadata.yaml:4:11: warning: `beta-state` is the state bucket of customer `be-ta` too; give each customer a bucket of their own, or leave `state.bucket` out to use the common one [collision-bucket]
     customers/plans/products.yaml:3:11: `plans` subscribes to `web` twice, so its stacks would share one state; keep one of the two entries [collision-stack]
     tenantry.yml:2:8: the state of customer `plans` (`s3://ops/plans/`) and the store (`s3://ops/plans/`) are in one folder; give the store a prefix that is no customer's id, such as `s3://ops/tenantry-store` [collision-store]
-    6 to correct
+    4 to correct, 2 warnings
     exit 1
     ");
     Ok(())
@@ -187,7 +187,7 @@ fn files_that_nothing_reads() -> Tested {
     customers/acme/webb/values.yaml: warning: nothing reads this file: there is no product `webb`; did you mean `web`? [unread-file]
     products/web/base-value.yaml: warning: nothing reads this file: did you mean `base-values.yaml`? [unread-file]
     products/web/values.schema.jsn: warning: nothing reads this file: did you mean `values.schema.json`? [unread-file]
-    5 to correct
+    nothing to correct, 5 warnings
     exit 0
     ");
     Ok(())
@@ -218,7 +218,7 @@ fn what_is_allowed_for_a_while() -> Tested {
     customers/beta/web/values.yaml:1:9: `acme-state` is the state bucket of customer `acme`; write what belongs to `beta` [foreign]
     tenantry.yml:3:7: warning: the allowance of `foreign` for `customers/beta/web/` expired on 2020-01-31 and allows nothing any more; correct what it covered (1) or renew it [allow-expired]
     tenantry.yml:7:7: warning: nothing needs the allowance of `unread-file` for `customers/beta/`; remove it [allow-unused]
-    3 to correct
+    1 to correct, 2 warnings
     exit 1
     ");
     insta::assert_snapshot!(files(&entry("schema-required", "customers/", "9999-12-31"))?, @r"

@@ -126,7 +126,7 @@ fn a_provider_tightens_a_limit_and_is_told_whom_it_breaks() {
     let broken = tenantry(dir, &check);
     assert_eq!(broken.code, 1);
     insta::assert_snapshot!(format!("{}---\n{}", broken.out, broken.err), @r"
-products/web/values.schema.json: breaks 2 stacks of acme (staging, production): `max_instances` (12): the value is greater than the maximum of 10 (maximum); the first is in customers/acme/web/values.yaml:2:16 [schema-check-breaks]
+products/web/values.schema.json: breaks 2 stacks of acme (staging, production): `max_instances` is `12`, which is more than the maximum of `10`; the first is in customers/acme/web/values.yaml:2:16 [schema-check-breaks]
 products/web/values.schema.json:13:5: warning: no variable of the module takes `cloud_provider`; add the variable, or keep it for policies and expressions only [schema-check-variable]
 ---
 6 stacks compared with `HEAD`: 2 would break, 0 would pass again
@@ -157,7 +157,7 @@ products/web/values.schema.json:13:5: warning: no variable of the module takes `
     assert!(
         fixed
             .err
-            .contains("fixes 2 stacks of acme (staging, production): `max_instances` (12)"),
+            .contains("fixes 2 stacks of acme (staging, production): `max_instances` is `12`"),
         "{}",
         fixed.err
     );
@@ -436,7 +436,7 @@ fn what_is_drafted_is_what_terraform_takes() -> Tested {
             "acme/net/staging",
             "--estate",
             "m",
-            "--as",
+            "--format",
             "tfvars",
         ],
     );

@@ -8,6 +8,7 @@ use super::finding::Finding;
 use super::ids::{StackId, shown};
 use super::layers::{Layer, blame};
 use super::scope::Scope;
+use super::suggest::nearest;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 use std::sync::LazyLock;
@@ -164,6 +165,16 @@ fn evaluate(scope: &std::sync::Arc<Scope>, source: &str) -> Result<Value, Fault>
 }
 
 fn unknown(source: &str) -> String {
+    let names = [
+        "customer",
+        "product",
+        "environment",
+        "project_name",
+        "values",
+    ];
+    if let Some(near) = nearest(source, names) {
+        return format!("`{}` is not defined; did you mean `{near}`?", shown(source));
+    }
     format!("`{}` is not defined; use {NAMES}", shown(source))
 }
 

@@ -31,7 +31,9 @@ mod scope;
 pub mod settings;
 pub mod suggest;
 pub mod value;
+mod violation;
 pub mod yaml;
+mod yaml_hint;
 
 pub use check::{Checked, check};
 pub use effective::Effective;

@@ -67,10 +67,10 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
         }
     }
     if !findings.0.is_empty() {
-        let incomplete = findings.0.iter().any(|f| f.rule == "schema-required");
+        let missing = findings.0.iter().any(|f| f.rule == "schema-required");
         let error = CliError::from(findings.tidy());
-        return Err(if incomplete && !args.contracts.given() {
-            error.hint("what customers write themselves is not in the estate; name their file or checkout with --variables")
+        return Err(if missing && !args.contracts.given() {
+            error.hint("if the customer's own file sets it, name that file or their checkout with --variables PATH")
         } else {
             error
         });

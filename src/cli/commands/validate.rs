@@ -10,8 +10,9 @@ use crate::estate::allow::Date;
 use crate::estate::model::EngineKind;
 use crate::estate::resolve::{Contract, ContractFile, Rules, compose, read_contract, resolve};
 use crate::estate::schema::Schema;
+use crate::estate::suggest::nearest;
 use crate::estate::{
-    CustomerId, Estate, Files, Finding, Findings, Place, ProductId, StackId, check,
+    CustomerId, Estate, Files, Finding, Findings, Level, Place, ProductId, StackId, check,
 };
 use std::path::{Path, PathBuf};
 
@@ -48,11 +49,14 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
             Err(e) => findings.extend(e.0),
         }
     } else {
-        let read: Vec<ContractFile> = args
-            .files
-            .iter()
-            .map(|p| contracts::of_path(p))
-            .collect::<Result<_, _>>()?;
+        let mut read: Vec<ContractFile> = Vec::new();
+        for path in &args.files {
+            match contracts::of_path(path).map_err(CliError::into_findings) {
+                Ok(file) => read.push(file),
+                Err(Ok(found)) => findings.extend(found.0),
+                Err(Err(error)) => return Err(error),
+            }
+        }
         what = format!(
             "{} file{}",
             read.len(),
@@ -75,7 +79,18 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
         return Ok(Exit::Done);
     }
     printer.findings(&findings.0);
-    printer.progress(&format!("{} to correct", findings.0.len()));
+    let errors = findings.0.iter().filter(|f| f.level == Level::Error);
+    let (errors, all) = (errors.count(), findings.0.len());
+    let warnings = format!(
+        "{} warning{}",
+        all - errors,
+        if all - errors == 1 { "" } else { "s" }
+    );
+    printer.progress(&match (errors, all - errors) {
+        (0, _) => format!("nothing to correct, {warnings}"),
+        (errors, 0) => format!("{errors} to correct"),
+        (errors, _) => format!("{errors} to correct, {warnings}"),
+    });
     Ok(if findings.has_errors() {
         Exit::Refused
     } else {
@@ -157,15 +172,13 @@ fn by_product(args: &Args, file: &ContractFile) -> Result<Vec<Finding>, CliError
         }
     };
     let Some(product) = product else {
-        return Err(CliError::usage("there is no such product").hint(format!(
-            "products are {}",
-            estate
-                .products
-                .keys()
-                .map(ProductId::as_str)
-                .collect::<Vec<_>>()
-                .join(", ")
-        )));
+        let known: Vec<&str> = estate.products.keys().map(ProductId::as_str).collect();
+        let given = args.product.as_ref().map_or("", ProductId::as_str);
+        let hint = nearest(given, known.iter().copied()).map_or_else(
+            || format!("products are {}", known.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(CliError::usage(format!("there is no product `{given}`")).hint(hint));
     };
     let known: Vec<&str> = product.environments.iter().map(|e| e.as_str()).collect();
     let contract = match read_contract(file, &known) {
@@ -181,8 +194,9 @@ fn by_product(args: &Args, file: &ContractFile) -> Result<Vec<Finding>, CliError
             product: product.id.clone(),
             environment: environment.clone(),
         };
-        if let Err(e) = resolve(&estate, &rules, &stack, Some(&contract)) {
-            findings.extend(e.0);
+        match resolve(&estate, &rules, &stack, Some(&contract)) {
+            Ok(resolved) => findings.extend(resolved.warnings),
+            Err(e) => findings.extend(e.0),
         }
     }
     Ok(findings)

@@ -162,7 +162,7 @@ impl Effects {
                     .map_or_else(String::new, |(_, p)| format!("; the first is in {p}"));
                 super::err(
                     Place::file(&path_of(product)),
-                    &super::BREAKS,
+                    super::BREAKS,
                     format!(
                         "breaks {n} {many} of {}: {}{first}",
                         effect.whose(),
