@@ -5,7 +5,7 @@ mod support;
 use serde_json::{Value, json};
 use std::path::Path;
 use support::{Tested, expect, settings, steps, variables};
-use tenantry::local::stage::{Engine, Hints, MANAGER, REVIEWER, Stage, Tenant};
+use tenantry::local::stage::{Engine, Hints, MANAGER, Stage, Tenant};
 use tenantry::local::{Forge, RunnerSettings};
 
 async fn stage_with(

@@ -51,7 +51,25 @@ impl Retrieve for InsideProduct {
             .files
             .get(path)
             .ok_or_else(|| format!("`$ref` to `{}`: there is no such file", shown(path)))?;
-        Ok(serde_json::from_slice(bytes)?)
+        let document = serde_json::from_slice(bytes)?;
+        if references(&document) > MAX_REFERENCES {
+            return Err(format!("`{}` {TOO_MANY}", shown(path)).into());
+        }
+        Ok(document)
+    }
+}
+
+/// Most references in one file. Each step of a chain of them is a level of the validator's stack.
+const MAX_REFERENCES: usize = 500;
+const TOO_MANY: &str = "has more than 500 references (`$ref`); write some of them out";
+
+fn references(schema: &Value) -> usize {
+    match schema {
+        Value::Object(map) => {
+            usize::from(map.contains_key("$ref")) + map.values().map(references).sum::<usize>()
+        }
+        Value::Array(items) => items.iter().map(references).sum(),
+        _ => 0,
     }
 }
 
@@ -79,6 +97,9 @@ impl Schema {
                 format!("not valid JSON: {}", shown(what))
             })
         })?;
+        if references(&document) > MAX_REFERENCES {
+            return Err(refuse(Place::file(path), format!("the schema {TOO_MANY}")));
+        }
         let validator = jsonschema::options()
             .with_base_uri(format!("{BASE}{path}"))
             .with_retriever(InsideProduct {
@@ -406,4 +427,33 @@ fn shown_long(text: &str) -> String {
             .collect::<Vec<_>>()
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t20_a_chain_of_references_cannot_go_deep() {
+        let chain = |length: usize| {
+            let defs: serde_json::Map<String, Value> = (0..length)
+                .map(|i| {
+                    let next = format!("#/$defs/d{}", i + 1);
+                    (format!("d{i}"), serde_json::json!({"$ref": next}))
+                })
+                .chain([(format!("d{length}"), serde_json::json!({"type": "object"}))])
+                .collect();
+            let schema = serde_json::json!({"$defs": defs, "$ref": "#/$defs/d0"});
+            Schema::read(&Files::new(), "s.json", "s", schema.to_string().as_bytes())
+        };
+        let Ok(schema) = chain(MAX_REFERENCES - 1) else {
+            panic!("that many are read")
+        };
+        assert!(schema.validator.is_valid(&serde_json::json!({})));
+        assert!(!schema.validator.is_valid(&serde_json::json!(1)));
+        let Err(e) = chain(20_000) else {
+            panic!("too many")
+        };
+        assert!(e.to_string().contains("more than 500 references"), "{e}");
+    }
 }
