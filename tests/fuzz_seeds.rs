@@ -96,7 +96,7 @@ fn mutated(seed: &[u8], other: &[u8], words: &[Vec<u8>], dice: &mut Dice) -> Vec
     out
 }
 
-fn run(target: fn(&[u8]), what: &str, input: &[u8]) {
+fn run(target: targets::Target, what: &str, input: &[u8]) {
     let shown = String::from_utf8_lossy(input).into_owned();
     assert!(
         catch_unwind(|| target(input)).is_ok(),

@@ -154,10 +154,10 @@ fn t10_the_suite_is_passed_but_for_what_we_do_differently() -> Tested {
                         name: test["description"].as_str().ok_or("no description")?,
                     };
                     let answer = match &schema {
-                        Ok(schema) => judge(schema, &test["data"])?.to_string(),
-                        Err(e) => format!("refused: {e}"),
+                        Ok(schema) => Ok(judge(schema, &test["data"])?),
+                        Err(e) => Err(e),
                     };
-                    let agrees = answer == test["valid"].to_string();
+                    let agrees = answer.as_ref().ok() == test["valid"].as_bool().as_ref();
                     let listed: Vec<usize> = (0..DIFFERENCES.len())
                         .filter(|i| DIFFERENCES[*i].1(&at))
                         .collect();
@@ -170,7 +170,7 @@ fn t10_the_suite_is_passed_but_for_what_we_do_differently() -> Tested {
                             at.case, at.name
                         )),
                         (false, true) => wrong.push(format!(
-                            "{draft}/{file}: {} / {}: {answer}",
+                            "{draft}/{file}: {} / {}: {answer:?}",
                             at.case, at.name
                         )),
                     }

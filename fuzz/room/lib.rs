@@ -2,6 +2,9 @@
 //! tenantry. The estate is pure, so it compiles alone: instrumenting all of tenantry, with its
 //! clients of GitHub and of clouds, would take many times as long and find nothing more.
 
+#[path = "../../src/digest.rs"]
+pub mod digest;
+
 #[path = "../../src/estate/mod.rs"]
 pub mod estate;
 

@@ -13,8 +13,11 @@ use tenantry::estate::value::{Data, Node};
 use tenantry::estate::yaml::{MAX_DEPTH, MAX_NODES, Reading, read};
 use tenantry::estate::{Estate, Files, Finding, StackId, expression as expressions};
 
+/// What is done with one input.
+pub type Target = fn(&[u8]);
+
 /// The targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 4] = [
+pub const TARGETS: [(&str, Target); 4] = [
     ("yaml", yaml),
     ("merge", merge),
     ("expression", expression),
