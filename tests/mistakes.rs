@@ -509,7 +509,7 @@ fn expressions_that_cannot_be_evaluated() {
     "#);
     assert_snapshot!(contract("project_name: shop\ntags: {a: \"{% if x %}y{% endif %}\"}\n"), @r#"
     exit 1
-    infra/variables.yml:2:11: statements (`{% … %}`) and comments (`{# … #}`) are not allowed here; use `{{ name }}` only [expression]
+    infra/variables.yml:2:11: statements (`{% … %}`) are not allowed here; use `{{ name }}` only [expression]
     1 to correct
     "#);
     assert_snapshot!(contract("project_name: shop\nports: [{port: 1}]\ntags: {a: \"ports {{ values.ports }}\"}\n"), @r#"

@@ -36,7 +36,7 @@ pub(super) enum Fault {
 
 /// Whether a text holds an expression, or something that looks like one.
 pub(super) fn is_expression(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%") || text.contains("{#")
+    text.contains("{{") || text.contains("{%")
 }
 
 /// Whether any text in `value` does.
@@ -83,8 +83,10 @@ pub(super) fn evaluate_text(scope: &std::sync::Arc<Scope>, text: &str) -> Result
             "a text with an expression may have {MAX_TEXT} bytes at most"
         ));
     }
-    if text.contains("{%") || text.contains("{#") {
-        return here("statements (`{% … %}`) and comments (`{# … #}`) are not allowed here; use `{{ name }}` only".to_owned());
+    if text.contains("{%") {
+        return here(
+            "statements (`{% … %}`) are not allowed here; use `{{ name }}` only".to_owned(),
+        );
     }
     let mut parts: Vec<Value> = Vec::new();
     let mut rest = text;
