@@ -29,6 +29,18 @@ impl Folder {
         }
     }
 
+    pub(super) fn get_small(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        match fs::metadata(self.root.join(key)) {
+            Ok(there) if there.len() > limit => Err(StoreError::TooLarge {
+                key: key.to_owned(),
+                limit,
+            }),
+            Ok(_) => Ok(self.get(key)?.map(|(bytes, _)| bytes)),
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(failed(key, e)),
+        }
+    }
+
     pub(super) fn create(&self, key: &str, bytes: &[u8]) -> Result<Put, StoreError> {
         let path = self.root.join(key);
         let written = self
