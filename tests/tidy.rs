@@ -433,6 +433,7 @@ fn written() -> Vec<(String, String)> {
         bucket: "state".into(),
         region: "eu-west-1".into(),
         recipient: "age1".into(),
+        audit_key: "ed25519:".into(),
         actions: actions.clone(),
     })
     .unwrap();
@@ -620,7 +621,7 @@ fn every_threat_has_a_test_that_carries_its_number() {
         }
     }
     let threats = [
-        "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T12", "T13", "T14", "T22",
+        "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T12", "T13", "T14", "T22", "T23",
     ];
     let missing: Vec<&str> = threats
         .into_iter()

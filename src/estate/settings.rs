@@ -45,6 +45,48 @@ pub enum StateBackend {
     },
 }
 
+/// A public key of the audit log, `ed25519:<base64 of 32 bytes>`; only its form is known here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditKey(String);
+
+impl AuditKey {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for AuditKey {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let encoded = text
+            .strip_prefix("ed25519:")
+            .and_then(|e| e.strip_suffix('='));
+        let fine = encoded.is_some_and(|e| {
+            e.len() == 43
+                && e.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+        });
+        match fine {
+            true => Ok(Self(text.to_owned())),
+            false => Err("write the `ed25519:…` line that `tenantry init manager` makes"),
+        }
+    }
+}
+
+/// How the audit log is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditSettings {
+    /// The public half of the key that signs, `ed25519:…`.
+    pub public_key: Option<AuditKey>,
+    /// Public halves of keys of earlier times.
+    pub previous_keys: Vec<AuditKey>,
+    /// Whether nothing may be done that cannot be recorded and signed.
+    pub required: bool,
+    /// Where the log is, if not in the store.
+    pub store: Option<String>,
+}
+
 /// The provider's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -78,6 +120,8 @@ pub struct Settings {
     pub plan_max_age_hours: u64,
     /// The commit status that a customer sees.
     pub commit_status_context: String,
+    /// The audit log.
+    pub audit: AuditSettings,
 }
 
 /// GitHub.com's issuer of workflow identities (docs.github.com, "OpenID Connect reference").
@@ -101,6 +145,7 @@ impl Default for Settings {
             gates: BTreeMap::new(),
             plan_max_age_hours: 72,
             commit_status_context: "infra/terraform-deploy".to_owned(),
+            audit: AuditSettings::default(),
         }
     }
 }
@@ -200,6 +245,13 @@ impl Settings {
         if let Some(mut plan) = top.fields("plan") {
             out.plan_max_age_hours = plan.number("max_age_hours").unwrap_or(72);
             top.absorb(plan.finish());
+        }
+        if let Some(mut audit) = top.fields("audit") {
+            out.audit.public_key = audit.parsed("public_key");
+            out.audit.previous_keys = audit.parsed_list("previous_keys").unwrap_or_default();
+            out.audit.required = audit.boolean("required").unwrap_or(false);
+            out.audit.store = audit.text("store");
+            top.absorb(audit.finish());
         }
         checked(out, top.finish())
     }
