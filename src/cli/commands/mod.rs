@@ -1,6 +1,7 @@
 //! One file per verb.
 
 mod apply;
+mod audit;
 mod demo;
 mod explain;
 mod gate;
@@ -56,6 +57,8 @@ pub enum Command {
     Report(report::Args),
     /// Manager: find what differs or was left open, over all customers.
     Reconcile(reconcile::Args),
+    /// Check and export the audit log, and report from it.
+    Audit(audit::Args),
     /// The local GitHub alone.
     Local(local::Args),
 }
@@ -101,6 +104,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Apply(args) => apply::run(&args, env, printer).await,
         Command::Report(args) => report::run(&args, env, printer).await,
         Command::Reconcile(args) => reconcile::run(&args, env, printer).await,
+        Command::Audit(args) => audit::run(&args, env, printer).await,
         Command::Local(args) => local::run(args, env, printer).await,
     }
 }
