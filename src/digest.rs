@@ -25,6 +25,19 @@ impl Digest {
         }
         Self(format!("sha256:{}", hex(&hasher.finalize())))
     }
+    /// A hash that was computed elsewhere.
+    pub fn of_hash(hash: &[u8; 32]) -> Self {
+        Self(format!("sha256:{}", hex(hash)))
+    }
+    /// Reads `sha256:<64 hex digits>`, in lower case.
+    pub fn parse(text: &str) -> Option<Self> {
+        let digits = text.strip_prefix("sha256:")?;
+        let fine = digits.len() == 64
+            && digits
+                .bytes()
+                .all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+        fine.then(|| Self(text.to_owned()))
+    }
     /// The whole text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -7,10 +7,12 @@
 //! 2. [`local`]: a stateful GitHub on loopback, and the demo that runs on it
 //! 3. [`delivery`], [`registry`]: the steps of the loop, and how customers begin
 //! 4. [`report`]: what can be said, and its renderings
-//! 5. [`github`], [`store`], [`engine`]: adapters
-//! 6. [`estate`]: pure; customers, products, layers, schema, policy, stacks
-//! 7. [`clock`] and [`digest`]: what every room may use
+//! 5. [`audit`]: the log of what was done, on top of the store
+//! 6. [`github`], [`store`], [`engine`]: adapters
+//! 7. [`estate`]: pure; customers, products, layers, schema, policy, stacks
+//! 8. [`clock`] and [`digest`]: what every room may use
 
+pub mod audit;
 pub mod cli;
 pub mod clock;
 pub mod delivery;

@@ -7,8 +7,13 @@ use serde_json::{Value, json};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use support::{Tested, expect, settings, skip, steps, tool, variables};
+use tenantry::audit::evidence::{Period, gather};
+use tenantry::audit::snapshot::Snapshot;
+use tenantry::audit::verify::{Wanted, verify};
+use tenantry::clock::Time;
 use tenantry::local::stage::{Engine, Hints, REVIEWER, Stage, Tenant};
 use tenantry::local::{Fault, Kind, RunnerSettings};
+use tenantry::store::Store;
 
 /// A stage on which only acme subscribes to anything.
 async fn stage(
@@ -238,6 +243,18 @@ async fn t29_killed_after_apply_and_before_the_final_status() -> Tested {
         before,
         "staging was not applied a second time"
     );
+    // The audit log is whole, and shows the apply that came to no result.
+    let store = Store::open(&format!("file://{}", stage.store_dir().display()), &[])?;
+    let wanted = Wanted::new(vec![stage.audit.public()]);
+    let verdict = verify(&Snapshot::read(&store, None).await?, &wanted);
+    assert_eq!(verdict.damage, []);
+    let period = Period {
+        since: Time(0),
+        until: Time(u64::MAX),
+    };
+    let applies = gather(&verdict, period, &[]).applies;
+    let open = applies.iter().filter(|a| a.end.is_none()).count();
+    assert_eq!(open, 1, "{applies:#?}");
     stage.server.stop().await;
     Ok(())
 }

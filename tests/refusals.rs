@@ -224,6 +224,21 @@ async fn head(stage: &Stage, tenant: &Tenant) -> Result<String, Box<dyn std::err
         .to_owned())
 }
 
+/// The codes of the refusals in a customer's audit records.
+fn recorded(stage: &Stage, customer: &str) -> Result<Vec<String>, Box<dyn std::error::Error>> {
+    let folder = stage.store_dir().join("audit/records").join(customer);
+    let mut out = Vec::new();
+    if folder.exists() {
+        for entry in std::fs::read_dir(folder)? {
+            let record: Value = serde_json::from_slice(&std::fs::read(entry?.path())?)?;
+            if record["event"]["kind"] == "refused" {
+                out.push(record["event"]["code"].as_str().unwrap_or_default().into());
+            }
+        }
+    }
+    Ok(out)
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn t2_a_customer_cannot_ask_for_another() -> Tested {
     let dir = tempfile::tempdir()?;
@@ -265,6 +280,9 @@ async fn t2_a_customer_cannot_ask_for_another() -> Tested {
         vec![],
         "nothing is written to acme"
     );
+    // What the speaker was told is recorded with the speaker; who is not certain leaves nothing.
+    assert_eq!(recorded(&stage, "globex")?, ["identity-mismatch"]);
+    assert!(!stage.store_dir().join("audit/records/acme").exists());
     assert!(nothing_done(&stage));
     stage.server.stop().await;
     Ok(())

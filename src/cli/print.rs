@@ -117,6 +117,16 @@ impl Printer {
         }
     }
 
+    /// A document that somebody redirects into a file: as it is, but in a runner's log, where
+    /// commands are switched off around it.
+    pub fn document(&self, text: &str) {
+        if self.in_actions {
+            self.data(&runner::foreign(text, &random_hex()));
+        } else {
+            self.data(text);
+        }
+    }
+
     /// Findings, grouped by file, in the format asked for.
     pub fn findings(&self, findings: &[Finding]) {
         match self.format {

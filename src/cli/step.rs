@@ -3,11 +3,15 @@
 use super::env::Env;
 use super::error::CliError;
 use super::folder;
+use super::print::Printer;
+use crate::audit::Log;
+use crate::audit::key::{KeyError, PublicKey, SigningKey};
 use crate::clock::Clock;
 use crate::delivery::plan::Machine;
 use crate::delivery::records::RunRef;
 use crate::delivery::{Manager, RunInfo};
 use crate::estate::resolve::Rules;
+use crate::estate::settings::{AuditKey, Settings};
 use crate::estate::{Estate, RepoSlug};
 use crate::github::model::User;
 use crate::github::{Client, ClientSettings, Token};
@@ -171,6 +175,7 @@ pub fn manager(args: &StepArgs, env: &Env) -> Result<Manager, CliError> {
             .hint("add `store.url: s3://bucket/prefix` to tenantry.yml")
     })?;
     let store = Store::open(&store, &env.for_store())?;
+    let audit = audit_log(&estate.settings, env)?;
     Ok(Manager {
         repository,
         estate,
@@ -178,9 +183,73 @@ pub fn manager(args: &StepArgs, env: &Env) -> Result<Manager, CliError> {
         own,
         source,
         store,
+        audit,
         clock: Clock::system(),
         run: run_info(env, event.as_ref()),
     })
+}
+
+/// The keys that may have signed the audit log, and the one that does now.
+pub fn audit_keys(settings: &Settings) -> Result<(Vec<PublicKey>, Option<PublicKey>), CliError> {
+    let parse = |text: &AuditKey| {
+        text.as_str().parse::<PublicKey>().map_err(|e| {
+            CliError::usage(format!(
+                "`{}` in the part `audit` of tenantry.yml is {e}",
+                text.as_str()
+            ))
+        })
+    };
+    let now = settings.audit.public_key.as_ref().map(parse).transpose()?;
+    let mut all: Vec<PublicKey> = now.into_iter().collect();
+    for earlier in &settings.audit.previous_keys {
+        all.push(parse(earlier)?);
+    }
+    Ok((all, now))
+}
+
+/// How the store of the audit log is opened. A bucket with object lock takes no object without a
+/// checksum (docs.aws.amazon.com, "PutObject").
+pub fn audit_options(env: &Env) -> Vec<(String, String)> {
+    let mut options = env.for_store();
+    if env.get("AWS_CHECKSUM_ALGORITHM").is_none() {
+        options.push(("aws_checksum_algorithm".into(), "sha256".into()));
+    }
+    options
+}
+
+/// The store that holds the audit log.
+pub fn audit_store(settings: &Settings, env: &Env) -> Result<Store, CliError> {
+    let url = settings.audit.store.as_ref().or(settings.store.as_ref());
+    let url = url.ok_or_else(|| {
+        CliError::usage("no store is set")
+            .hint("add `store.url: s3://bucket/prefix` to tenantry.yml")
+    })?;
+    Ok(Store::open(url, &audit_options(env))?)
+}
+
+/// The audit log as a step writes it.
+fn audit_log(settings: &Settings, env: &Env) -> Result<Log, CliError> {
+    let secret = env.get("TENANTRY_AUDIT_KEY");
+    let key = secret.map(SigningKey::parse).transpose()?;
+    let (_, public) = audit_keys(settings)?;
+    if let (Some(key), Some(public)) = (&key, public)
+        && key.public() != public
+    {
+        return Err(KeyError::Pair.into());
+    }
+    Ok(Log::new(
+        audit_store(settings, env)?,
+        Clock::system(),
+        key,
+        settings.audit.required,
+    ))
+}
+
+/// Says, in the first step of a run, that nothing is signed.
+pub fn say_unsigned(manager: &Manager, printer: &Printer) {
+    if !manager.audit.signs() {
+        printer.progress("warning: the audit records of this run are not signed, because TENANTRY_AUDIT_KEY is not set; docs/audit.md says how to begin");
+    }
 }
 
 /// The working folder and the engine's environment.

@@ -14,7 +14,8 @@ use super::plan::{Machine, customer, request, resolved};
 use super::records::{
     ApplyRecord, ApplyState, LastApplied, PlanRecord, Request, RequestName, keys,
 };
-use super::{custody, gitops, publish};
+use super::{custody, gitops, publish, trail};
+use crate::audit::event::ApplyResult;
 use crate::engine::argocd::GitOpsPlan;
 use crate::engine::terraform::{self, Workspace};
 use crate::estate::StackId;
@@ -61,7 +62,7 @@ pub async fn apply(
     let result = leased(manager, &request, stack, identity, machine, &mut record).await;
     record.at = manager.clock.now();
     record.state = match &result {
-        Ok(()) => ApplyState::Applied,
+        Ok(_) => ApplyState::Applied,
         Err(DeliveryError::Refused(refusal)) => ApplyState::Refused {
             reason: refusal.reason.clone(),
             again: refusal.again(),
@@ -70,8 +71,12 @@ pub async fn apply(
             message: publish::say(error),
         },
     };
-    manager.store.write_json(&key, &record).await?;
-    result.map(|()| record)
+    // The audit log comes second: that it cannot be written must not hide what became of the stack.
+    let written = manager.store.write_json(&key, &record).await;
+    let outcome = result.as_ref().copied();
+    trail::ended(manager, &request, stack, record.digest.as_ref(), outcome).await;
+    written?;
+    result.map(|_| record)
 }
 
 /// Holds the lease around the work and gives it back whatever happens.
@@ -82,8 +87,9 @@ async fn leased(
     identity: &SealIdentity,
     machine: &Machine<'_>,
     record: &mut ApplyRecord,
-) -> Result<(), DeliveryError> {
+) -> Result<ApplyResult, DeliveryError> {
     let approved = approved(manager, request, stack).await?;
+    trail::approved(manager, request, stack, &approved).await?;
     record.digest = Some(approved.digest().clone());
     record.approved_by = approved.approved_by().map(str::to_owned);
     let who = format!("{} in run {}", request.name, manager.run.run.id);
@@ -121,6 +127,7 @@ async fn leased(
     )
     .await;
     lease.release(&manager.store).await?;
+    trail::released(manager, request, stack).await;
     done
 }
 
@@ -232,7 +239,7 @@ async fn work(
     identity: &SealIdentity,
     machine: &Machine<'_>,
     record: &ApplyRecord,
-) -> Result<(), DeliveryError> {
+) -> Result<ApplyResult, DeliveryError> {
     promoted(manager, request, stack).await?;
     let resolved = resolved(manager, request, stack).await?;
     let now_inputs = inputs(manager, &resolved)?;
@@ -247,7 +254,7 @@ async fn work(
         .is_some_and(|l| !l.incomplete && l.inputs == now_inputs)
     {
         // A faster run has brought the stack to where this request wants it.
-        return Ok(());
+        return Ok(ApplyResult::AlreadyThere);
     }
     let bundle = custody::unseal(manager, approved, identity).await?;
     custody::bound(&bundle.manifest, request, stack, &now_inputs, manager)?;
@@ -259,6 +266,7 @@ async fn work(
         .into());
     }
     // The intent, before the first change.
+    trail::begun(manager, request, stack, approved, &now_inputs).await?;
     manager
         .store
         .write_json(&keys::apply(&request.name, stack), record)
@@ -312,7 +320,7 @@ async fn work(
         incomplete: false,
     };
     manager.store.write_json(&applied_key, &state).await?;
-    Ok(())
+    Ok(ApplyResult::Applied)
 }
 
 async fn terraform_apply(

@@ -1,5 +1,6 @@
 //! What can go wrong in the loop: a refusal is an answer, an error means "could not find out".
 
+use crate::audit::AuditError;
 use crate::engine::plan_json::PlanJsonError;
 use crate::engine::terraform::TerraformError;
 use crate::estate::Findings;
@@ -16,6 +17,9 @@ pub enum DeliveryError {
     /// The store.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The audit log: what cannot be recorded is not done.
+    #[error(transparent)]
+    Audit(#[from] AuditError),
     /// Sealing.
     #[error(transparent)]
     Seal(#[from] SealError),

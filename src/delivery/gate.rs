@@ -7,6 +7,7 @@
 use super::error::{DeliveryError, Refusal};
 use super::manager::Manager;
 use super::records::{ApplyRecord, ApplyState, PlanRecord, PlanResult, Request, keys};
+use super::trail;
 use crate::digest::Digest;
 use crate::engine::change::Changes;
 use crate::estate::StackId;
@@ -260,8 +261,19 @@ async fn refused(
 ) -> Result<(), DeliveryError> {
     let key = keys::apply(&request.name, &record.stack);
     let before = manager.store.read::<ApplyRecord>(&key).await?;
-    if before.is_some_and(|(a, _)| a.attempt == request.attempt && a.state == ApplyState::Applied) {
+    if before
+        .as_ref()
+        .is_some_and(|(a, _)| a.attempt == request.attempt && a.state == ApplyState::Applied)
+    {
         return Ok(());
+    }
+    let same = before.is_some_and(|(a, _)| {
+        a.attempt == request.attempt
+            && a.run == manager.run.run
+            && matches!(&a.state, ApplyState::Refused { reason, .. } if *reason == refusal.reason)
+    });
+    if !same {
+        trail::stopped(manager, request, &record.stack, refusal).await;
     }
     let entry = ApplyRecord {
         stack: record.stack.clone(),

@@ -8,6 +8,7 @@ use super::open::{Opened, Reason, open};
 use super::publish;
 use super::records::keys;
 use super::ruleset;
+use super::trail;
 use crate::clock::Time;
 use crate::estate::Sha;
 use crate::estate::model::Customer;
@@ -47,6 +48,9 @@ pub async fn intake(
     match serve(manager, &hint, &caller).await {
         Ok(intake) => Ok(intake),
         Err(error) => {
+            if caller.claims.is_some() {
+                trail::refused(manager, &caller.customer.id, &error).await;
+            }
             if let Some(sha) = caller.certain_commit(&hint) {
                 tell(manager, caller.customer, &sha, &error).await;
             }

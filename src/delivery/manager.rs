@@ -2,6 +2,7 @@
 
 use super::error::DeliveryError;
 use super::records::RunRef;
+use crate::audit::Log;
 use crate::clock::Clock;
 use crate::digest::Digest;
 use crate::estate::ids::CustomerId;
@@ -34,6 +35,8 @@ pub struct Manager {
     pub source: Client,
     /// The store.
     pub store: Store,
+    /// The audit log.
+    pub audit: Log,
     /// The time.
     pub clock: Clock,
     /// This run.

@@ -23,6 +23,7 @@ pub mod ruleset;
 pub mod source;
 pub mod standing;
 pub mod sticky;
+pub mod trail;
 pub mod trigger;
 
 pub use error::{DeliveryError, Refusal};

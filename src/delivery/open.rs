@@ -5,6 +5,7 @@ use super::hint::Event;
 use super::manager::Manager;
 use super::records::{LastApplied, Outcome, Request, RequestName, Unfinished, keys};
 use super::source::{self, Verified};
+use super::trail;
 use crate::digest::Digest;
 use crate::engine::module::Module;
 use crate::estate::model::{Customer, EngineKind};
@@ -83,6 +84,7 @@ pub async fn open(
     // Before the request itself: a name too many costs one look, one too few would cost the customer
     // their answer.
     remember(manager, &request.name).await?;
+    trail::opened(manager, &request).await?;
     let put = match before {
         None => manager.store.create_json(&key, &request).await?,
         Some((_, version)) => {
@@ -101,6 +103,7 @@ pub async fn open(
             reason: format!("another run has just taken {}", request.name),
         });
     }
+    trail::closed(manager, &request).await;
     Ok(match request.outcome {
         Some(Outcome::Refused) => Opened::Refused(request),
         Some(_) => Opened::Nothing {

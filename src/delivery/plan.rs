@@ -5,7 +5,7 @@ use super::error::{DeliveryError, Refusal};
 use super::manager::Manager;
 use super::open::{inputs, module, resolve_all};
 use super::records::{PlanRecord, PlanResult, Request, RequestName, keys};
-use super::{gate, gitops, source};
+use super::{gate, gitops, source, trail};
 use crate::digest::Digest;
 use crate::engine::change::Changes;
 use crate::engine::plan_json;
@@ -171,6 +171,7 @@ pub async fn plan(
             Some(error)
         }
     };
+    trail::planned(manager, &request, &record, failed.as_ref()).await?;
     manager
         .store
         .write_json(&keys::plan(name, stack), &record)

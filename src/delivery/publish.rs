@@ -6,6 +6,7 @@ use super::manager::Manager;
 use super::records::{Outcome, Request, RequestName, keys};
 use super::standing::view;
 use super::sticky::sticky;
+use super::trail;
 use crate::estate::model::Customer;
 use crate::estate::{Findings, RepoSlug, Sha};
 use crate::github::model::Status;
@@ -58,10 +59,12 @@ pub async fn report(
         && request.outcome.is_none()
     {
         let ours = request.run.id;
+        let mut by_us = false;
         if let Some(closed) = manager
             .store
             .update::<Request>(&key, |r| {
                 let open = r.outcome.is_none() && r.run.id == ours;
+                by_us = open;
                 if open {
                     r.outcome = Some(outcome);
                     r.headline = Some(view.headline.clone());
@@ -71,6 +74,9 @@ pub async fn report(
             .await?
         {
             request = closed;
+        }
+        if by_us {
+            trail::closed(manager, &request).await;
         }
     }
     // The status last: it is what everybody waits for, so it must tell of all that came before.
@@ -156,7 +162,8 @@ async fn comment(
     };
     let Some(number) = number else { return Ok(()) };
     let mark = marker(&request.name.customer, view.plan_only);
-    let text = body(view, &mark);
+    let mut text = body(view, &mark);
+    text.push_str(&trail::footer(manager, &request.name.customer).await);
     sticky(
         manager,
         &request.name.customer,

@@ -7,6 +7,7 @@ use super::manager::Manager;
 use super::open::{Opened, Reason, is_alive, open, remember};
 use super::publish;
 use super::records::{Outcome, Request, RequestName, Seen, Unfinished, keys};
+use super::trail;
 use crate::estate::model::{Customer, Status};
 use crate::estate::{CustomerId, Sha};
 use crate::github::api::Polled;
@@ -186,10 +187,12 @@ async fn unfinished(
         if is_current(&request, polled) || is_alive(manager, &request).await? {
             continue;
         }
+        let mut by_us = false;
         let closed = manager
             .store
             .update::<Request>(&key, |r| {
                 let open = r.outcome.is_none();
+                by_us = open;
                 if open {
                     r.outcome = Some(Outcome::Superseded);
                     r.run = manager.run.run.clone();
@@ -197,6 +200,9 @@ async fn unfinished(
                 open
             })
             .await?;
+        if let (true, Some(closed)) = (by_us, &closed) {
+            trail::closed(manager, closed).await;
+        }
         sweep.closed.extend(closed);
     }
     forget(manager, &list_key, &done).await?;

@@ -2,7 +2,7 @@
 //!
 //! A customer's text is compiled as an expression of an engine that has no filters, no
 //! functions, no statements and no loader; operators that can multiply text are refused.
-//! What the names stand for is in [`super::scope`].
+//! What the names stand for is in `src/estate/scope.rs`.
 
 use super::finding::Finding;
 use super::ids::{StackId, shown};

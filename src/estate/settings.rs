@@ -46,6 +46,48 @@ pub enum StateBackend {
     },
 }
 
+/// A public key of the audit log, `ed25519:<base64 of 32 bytes>`; only its form is known here.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuditKey(String);
+
+impl AuditKey {
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::str::FromStr for AuditKey {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let encoded = text
+            .strip_prefix("ed25519:")
+            .and_then(|e| e.strip_suffix('='));
+        let fine = encoded.is_some_and(|e| {
+            e.len() == 43
+                && e.bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'))
+        });
+        match fine {
+            true => Ok(Self(text.to_owned())),
+            false => Err("write the `ed25519:…` line that `tenantry init manager` makes"),
+        }
+    }
+}
+
+/// How the audit log is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct AuditSettings {
+    /// The public half of the key that signs, `ed25519:…`.
+    pub public_key: Option<AuditKey>,
+    /// Public halves of keys of earlier times.
+    pub previous_keys: Vec<AuditKey>,
+    /// Whether nothing may be done that cannot be recorded and signed.
+    pub required: bool,
+    /// Where the log is, if not in the store.
+    pub store: Option<String>,
+}
+
 /// The provider's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -81,6 +123,8 @@ pub struct Settings {
     pub commit_status_context: String,
     /// What lints may find for a while.
     pub allow: Vec<Allowance>,
+    /// The audit log.
+    pub audit: AuditSettings,
 }
 
 /// GitHub.com's issuer of workflow identities (docs.github.com, "OpenID Connect reference").
@@ -105,6 +149,7 @@ impl Default for Settings {
             plan_max_age_hours: 72,
             commit_status_context: "infra/terraform-deploy".to_owned(),
             allow: Vec::new(),
+            audit: AuditSettings::default(),
         }
     }
 }
@@ -208,6 +253,13 @@ impl Settings {
         if let Some(mut lint) = top.fields("lint") {
             out.allow = allow::read(&mut lint);
             top.absorb(lint.finish());
+        }
+        if let Some(mut audit) = top.fields("audit") {
+            out.audit.public_key = audit.parsed("public_key");
+            out.audit.previous_keys = audit.parsed_list("previous_keys").unwrap_or_default();
+            out.audit.required = audit.boolean("required").unwrap_or(false);
+            out.audit.store = audit.text("store");
+            top.absorb(audit.finish());
         }
         checked(out, top.finish())
     }

@@ -43,6 +43,8 @@ pub struct ManagerPlan {
     pub region: String,
     /// age recipient.
     pub recipient: String,
+    /// Public half of the key that signs the audit log.
+    pub audit_key: String,
     /// Our actions.
     pub actions: Actions,
 }
@@ -79,6 +81,7 @@ pub fn manager(plan: &ManagerPlan) -> Result<Vec<File>, ScaffoldError> {
         "bucket": plan.bucket,
         "region": plan.region,
         "recipient": plan.recipient,
+        "audit_key": plan.audit_key,
         "environments": environments(&plan.environments),
         "actions_repository": plan.actions.actions_repository,
         "actions_ref": plan.actions.actions_ref,
@@ -148,7 +151,10 @@ pub fn manager(plan: &ManagerPlan) -> Result<Vec<File>, ScaffoldError> {
         ),
         (
             ".gitignore",
-            ("", ".terraform/\n*.tfstate*\n*.tfplan\n*.seal-identity\n"),
+            (
+                "",
+                ".terraform/\n*.tfstate*\n*.tfplan\n*.seal-identity\n*.audit-key\n",
+            ),
         ),
     ] {
         files.push((path.to_owned(), text.to_owned()));
@@ -260,6 +266,7 @@ mod tests {
             bucket: "b".into(),
             region: "eu-west-1".into(),
             recipient: "age1x".into(),
+            audit_key: format!("ed25519:{}=", "A".repeat(43)),
             actions: actions(),
         };
         let mut files = Files::new();

@@ -7,20 +7,15 @@ use object_store::UpdateVersion;
 use std::fs::{self, File};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug)]
 pub(super) struct Folder {
     root: PathBuf,
-    counter: AtomicU64,
 }
 
 impl Folder {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self {
-            root,
-            counter: AtomicU64::new(0),
-        }
+        Self { root }
     }
 
     pub(super) fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
@@ -29,6 +24,18 @@ impl Folder {
                 let version = version(&bytes);
                 Ok(Some((bytes, version)))
             }
+            Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
+            Err(e) => Err(failed(key, e)),
+        }
+    }
+
+    pub(super) fn get_small(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        match fs::metadata(self.root.join(key)) {
+            Ok(there) if there.len() > limit => Err(StoreError::TooLarge {
+                key: key.to_owned(),
+                limit,
+            }),
+            Ok(_) => Ok(self.get(key)?.map(|(bytes, _)| bytes)),
             Err(e) if e.kind() == ErrorKind::NotFound => Ok(None),
             Err(e) => Err(failed(key, e)),
         }
@@ -108,8 +115,8 @@ impl Folder {
     fn write_beside(&self, path: &Path, bytes: &[u8]) -> std::io::Result<PathBuf> {
         let parent = path.parent().unwrap_or(&self.root);
         fs::create_dir_all(parent)?;
-        let unique = self.counter.fetch_add(1, Ordering::Relaxed);
-        let beside = parent.join(format!(".{}-{unique}.tmp", std::process::id()));
+        // Nobody else has this name: no other process, and no other store of this one.
+        let beside = parent.join(format!(".{}.tmp", super::seal::random_hex()));
         let mut file = File::create(&beside)?;
         file.write_all(bytes)?;
         file.sync_all()?;

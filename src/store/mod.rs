@@ -56,6 +56,14 @@ pub enum StoreError {
         #[source]
         source: serde_json::Error,
     },
+    /// An object that is larger than what is ever written there.
+    #[error("`{key}` is larger than {limit} bytes, which nothing that tenantry writes there is")]
+    TooLarge {
+        /// The key.
+        key: String,
+        /// The limit.
+        limit: u64,
+    },
     /// A key that could escape its prefix.
     #[error("`{0}` is not a storage key")]
     Key(String),
@@ -141,6 +149,29 @@ impl Store {
                         .await
                         .map_err(|source| unreachable(key, source))?;
                     Ok(Some((bytes.to_vec(), version)))
+                }
+                Err(object_store::Error::NotFound { .. }) => Ok(None),
+                Err(source) => Err(unreachable(key, source)),
+            },
+        }
+    }
+
+    /// Reads an object that is not larger than `limit` bytes; a larger one is not read at all.
+    pub async fn get_small(&self, key: &str, limit: u64) -> Result<Option<Vec<u8>>, StoreError> {
+        check(key)?;
+        match &self.0 {
+            Backend::Folder(folder) => folder.get_small(key, limit),
+            Backend::Object { store, prefix } => match store.get(&at(prefix, key)).await {
+                Ok(found) if found.meta.size > limit => Err(StoreError::TooLarge {
+                    key: key.to_owned(),
+                    limit,
+                }),
+                Ok(found) => {
+                    let bytes = found
+                        .bytes()
+                        .await
+                        .map_err(|source| unreachable(key, source))?;
+                    Ok(Some(bytes.to_vec()))
                 }
                 Err(object_store::Error::NotFound { .. }) => Ok(None),
                 Err(source) => Err(unreachable(key, source)),

@@ -2,6 +2,7 @@
 
 mod product;
 
+use crate::audit::key::SigningKey;
 use crate::cli::env::Env;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::folder;
@@ -141,41 +142,41 @@ pub async fn run(args: Args, env: &Env, printer: &Printer) -> Result<Exit, CliEr
 
 async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
     let identity = SealIdentity::generate();
+    let signer = SigningKey::generate()?;
     let files = manager(&ManagerPlan {
         manager: args.repository.clone(),
         environments: args.common.environments.clone(),
         bucket: args.bucket.clone(),
         region: args.region.clone(),
         recipient: identity.recipient(),
+        audit_key: signer.public().to_string(),
         actions: actions(&args.common, env).await?,
     })?;
-    let secret = beside(&args.common.dir)?;
-    if secret.exists() && !args.common.dry_run {
-        return Err(CliError::failed(format!(
-            "`{}` is there already; nothing was written",
-            secret.display()
-        ))
-        .hint("it opens plans of an earlier manager; move it away first"));
+    let seal = beside(&args.common.dir, ".seal-identity")?;
+    let audit = beside(&args.common.dir, ".audit-key")?;
+    for (secret, does) in [(&seal, "opens plans"), (&audit, "signs the audit log")] {
+        if secret.exists() && !args.common.dry_run {
+            return Err(CliError::failed(format!(
+                "`{}` is there already; nothing was written",
+                secret.display()
+            ))
+            .hint(format!(
+                "it {does} of an earlier manager; move it away first"
+            )));
+        }
     }
     let files = free(&args.common, files, printer)?;
     if args.common.dry_run {
         return write(&args.common, &files, printer).map(|()| Exit::Done);
     }
-    // First, because a recipient in tenantry.yml whose key was lost would be worth nothing.
-    // For its owner only: whoever has it can open sealed plans.
-    let parent = secret.parent().unwrap_or(Path::new("/"));
-    std::fs::create_dir_all(parent)?;
-    let mut file = std::fs::OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(&secret)?;
-    file.write_all(format!("{}\n", identity.expose()).as_bytes())?;
-    file.sync_all()?;
+    // First, because a public half in tenantry.yml whose other half was lost would be worth nothing.
+    keep_secret(&seal, &identity.expose())?;
+    keep_secret(&audit, &signer.expose())?;
     write(&args.common, &files, printer)?;
     printer.progress(&format!(
-        "\nThe key that opens sealed plans is in {} (mode 0600). Put it into the secret\nTENANTRY_SEAL_IDENTITY of each `…-apply` environment, then delete the file.\nNext: read {}/README.md, then `tenantry validate --estate {}`.",
-        secret.display(),
+        "\nThe key that opens sealed plans is in {} (mode 0600). Put it into the secret\nTENANTRY_SEAL_IDENTITY of each `…-apply` environment.\nThe key that signs the audit log is in {} (mode 0600). Put it into the secret\nTENANTRY_AUDIT_KEY of the repository. Then delete both files.\nNext: read {}/README.md, then `tenantry validate --estate {}`.",
+        seal.display(),
+        audit.display(),
         args.common.dir.display(),
         args.common.dir.display()
     ));
@@ -235,14 +236,26 @@ async fn actions(common: &Common, env: &Env) -> Result<Actions, CliError> {
     })
 }
 
+/// Writes a secret for its owner only: whoever has it can do what only the manager may.
+fn keep_secret(path: &Path, secret: &str) -> std::io::Result<()> {
+    std::fs::create_dir_all(path.parent().unwrap_or(Path::new("/")))?;
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)?;
+    file.write_all(format!("{secret}\n").as_bytes())?;
+    file.sync_all()
+}
+
 /// Outside of the repository, also when that is the folder one stands in.
-fn beside(dir: &Path) -> std::io::Result<PathBuf> {
+fn beside(dir: &Path, ending: &str) -> std::io::Result<PathBuf> {
     let dir = std::path::absolute(dir)?;
     let mut name = dir
         .file_name()
         .map(std::ffi::OsStr::to_os_string)
         .unwrap_or_else(|| "manager".into());
-    name.push(".seal-identity");
+    name.push(ending);
     Ok(dir.with_file_name(name))
 }
 

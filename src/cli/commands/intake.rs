@@ -36,6 +36,7 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         return super::reconcile::sweep(&args.step, env, printer, customer).await;
     };
     let manager = step::manager(&args.step, env)?;
+    step::say_unsigned(&manager, printer);
     let issuer = step::client(&manager.estate.settings.oidc_issuer, None)?;
     let intake = intake(&manager, payload, &issuer).await?;
     for warning in &intake.warnings {

@@ -1,6 +1,7 @@
 //! One file per verb.
 
 mod apply;
+mod audit;
 mod demo;
 mod explain;
 mod gate;
@@ -62,6 +63,8 @@ pub enum Command {
     Reconcile(reconcile::Args),
     /// Show what a sealed plan is bound to, and verify it.
     Inspect(inspect::Args),
+    /// Check and export the audit log, and report from it.
+    Audit(audit::Args),
     /// The local GitHub alone.
     Local(local::Args),
 }
@@ -110,6 +113,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Report(args) => report::run(&args, env, printer).await,
         Command::Reconcile(args) => reconcile::run(&args, env, printer).await,
         Command::Inspect(args) => inspect::run(&args, env, printer),
+        Command::Audit(args) => audit::run(&args, env, printer).await,
         Command::Local(args) => local::run(args, env, printer).await,
     }
 }

@@ -40,6 +40,7 @@ pub async fn sweep(
     customer: Option<&str>,
 ) -> Result<Exit, CliError> {
     let manager = step::manager(args, env)?;
+    step::say_unsigned(&manager, printer);
     let only = customer
         .map(CustomerId::new)
         .transpose()

@@ -140,12 +140,21 @@ impl Driver<'_> {
         done.ok
     }
 
-    fn with(&self, environment: Option<&str>, apply: bool) -> Vec<(&'static str, String)> {
+    /// What the actions hand to a step. `writes` are those that write audit records.
+    fn with(
+        &self,
+        environment: Option<&str>,
+        apply: bool,
+        writes: bool,
+    ) -> Vec<(&'static str, String)> {
         let secrets = env::settings(self.inner, &self.run, environment, true);
         let get = |k: &str| secrets.get(k).cloned().unwrap_or_default();
         let mut more = vec![("TENANTRY_SOURCE_TOKEN", get("SOURCE_REPOS_PAT"))];
         if let Some(e) = environment {
             more.push(("TENANTRY_ENVIRONMENT", e.to_owned()));
+        }
+        if writes {
+            more.push(("TENANTRY_AUDIT_KEY", get("TENANTRY_AUDIT_KEY")));
         }
         if apply {
             more.push(("TENANTRY_SEAL_IDENTITY", get("TENANTRY_SEAL_IDENTITY")));
@@ -158,7 +167,7 @@ impl Driver<'_> {
         let first = self.job_using(action, action);
         job::begin(inner, id, &first);
         let intake = self
-            .step(&first, None, &[command], &self.with(None, false))
+            .step(&first, None, &[command], &self.with(None, false, true))
             .await;
         job::end(inner, id, &first, conclusion(intake.ok));
         let requests = matrix(intake.outputs.get("requests"));
@@ -220,7 +229,7 @@ impl Driver<'_> {
                     &key,
                     Some(&environment),
                     &args,
-                    &self.with(Some(&environment), false),
+                    &self.with(Some(&environment), false, true),
                 )
                 .await
                 .ok;
@@ -240,7 +249,7 @@ impl Driver<'_> {
             return false;
         }
         job::begin(self.inner, self.run.id, &key);
-        let more = self.with(Some(&environment), true);
+        let more = self.with(Some(&environment), true, true);
         let mut ok = true;
         for (request, stack) in &legs {
             let gate = self
@@ -266,7 +275,7 @@ impl Driver<'_> {
                 &key,
                 Some(&environment),
                 &["report", "--request", request],
-                &more,
+                &self.with(Some(&environment), false, false),
             )
             .await;
             ok &= applied;
@@ -284,7 +293,7 @@ impl Driver<'_> {
                 args.push("--final");
             }
             ok &= self
-                .step(key, None, &args, &self.with(None, false))
+                .step(key, None, &args, &self.with(None, false, last))
                 .await
                 .ok;
         }

@@ -1,6 +1,7 @@
 //! Sets the stage: accounts, repositories, environments, rulesets, secrets.
 
 use super::{BOT, GITOPS, MANAGER, REVIEWER, Stage, Tenant};
+use crate::audit::key::{KeyError, SigningKey};
 use crate::estate::{EnvironmentId, RepoSlug, Sha};
 use crate::local::server::{Server, Settings};
 use crate::registry::scaffold::{Actions, CustomerPlan, ManagerPlan, customer, manager};
@@ -28,6 +29,9 @@ pub enum StageError {
     /// A template.
     #[error(transparent)]
     Scaffold(#[from] crate::registry::scaffold::ScaffoldError),
+    /// The key of the audit log.
+    #[error(transparent)]
+    Key(#[from] KeyError),
     /// An id.
     #[error(transparent)]
     Id(#[from] crate::estate::ids::BadId),
@@ -105,6 +109,7 @@ impl Stage {
             dir: dir.canonicalize()?,
             tenants: Vec::new(),
             identity: SealIdentity::generate(),
+            audit: SigningKey::generate()?,
             tokens: BTreeMap::new(),
         };
         stage.people().await?;
@@ -202,6 +207,7 @@ impl Stage {
             bucket: "unused-bucket".into(),
             region: "eu-west-1".into(),
             recipient: self.identity.recipient(),
+            audit_key: self.audit.public().to_string(),
             actions: Self::actions(settings)?,
         };
         let mut files: BTreeMap<String, String> = manager(&plan)?.into_iter().collect();
@@ -269,6 +275,9 @@ impl Stage {
         let source = source["token"].clone();
         self.secret(MANAGER, None, "SOURCE_REPOS_PAT", &source)
             .await?;
+        let audit = json!(self.audit.expose());
+        self.secret(MANAGER, None, "TENANTRY_AUDIT_KEY", &audit)
+            .await?;
         for (name, value) in &settings.secrets {
             self.secret(MANAGER, None, name, &json!(value)).await?;
         }
@@ -322,7 +331,8 @@ impl Stage {
             Engine::Terraform => String::new(),
         };
         format!(
-            "version: 1\nmanager: {MANAGER}\ngithub:\n  api_url: {url}\n  oidc_issuer: {url}/_oidc\nhints:\n  mode: {mode}\n{storage}{gitops}gates:\n  staging:\n    approval: none\n  production:\n    approval: required\n"
+            "version: 1\nmanager: {MANAGER}\ngithub:\n  api_url: {url}\n  oidc_issuer: {url}/_oidc\nhints:\n  mode: {mode}\n{storage}{gitops}audit:\n  public_key: {}\n  required: true\ngates:\n  staging:\n    approval: none\n  production:\n    approval: required\n",
+            self.audit.public()
         )
     }
 

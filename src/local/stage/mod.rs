@@ -8,6 +8,7 @@ pub use build::{Engine, Hints, StageError, StageSettings};
 pub use play::{CommentSeen, StatusSeen};
 
 use super::server::Server;
+use crate::audit::key::SigningKey;
 use crate::store::seal::SealIdentity;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -44,6 +45,8 @@ pub struct Stage {
     pub tenants: Vec<Tenant>,
     /// The key of the sealed plans.
     pub identity: SealIdentity,
+    /// The key that signs the audit log.
+    pub audit: SigningKey,
     /// Tokens by login, and `dispatch`, which customers send hints with.
     pub tokens: BTreeMap<String, String>,
 }
