@@ -175,6 +175,20 @@ async fn t14_nobody_approves_their_own_change() -> Tested {
             .join("applied/acme/web/production.json")
             .exists()
     );
+    let records = stage.store_dir().join("audit/records/acme");
+    let mut codes = Vec::new();
+    for entry in std::fs::read_dir(records)? {
+        let record: Value = serde_json::from_slice(&std::fs::read(entry?.path())?)?;
+        if record["event"]["kind"] == "refused" {
+            codes.push(
+                record["event"]["code"]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned(),
+            );
+        }
+    }
+    assert_eq!(codes, ["gate-four-eyes"]);
     stage.server.stop().await;
     Ok(())
 }
