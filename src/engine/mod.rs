@@ -2,6 +2,7 @@
 //!
 //! - [`terraform`] runs OpenTofu or Terraform in a folder of its own with a scrubbed environment
 //! - [`argocd`] renders values and an Application; the caller moves the bytes
+//! - [`redact`] knows what must not be shown, and takes it out of every text that leaves
 //! - [`change`] is the one model of a plan, with sensitive values already gone
 
 pub mod argocd;
@@ -9,4 +10,5 @@ pub mod change;
 pub mod emit;
 pub mod module;
 pub mod plan_json;
+pub mod redact;
 pub mod terraform;

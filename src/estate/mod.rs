@@ -16,6 +16,7 @@ pub mod impact;
 pub mod layers;
 pub mod model;
 pub mod policy;
+pub mod redact;
 pub mod resolve;
 mod scalar;
 pub mod schema;

@@ -80,6 +80,8 @@ pub struct Customer {
     pub status: Status,
     /// Its own state bucket.
     pub state_bucket: Option<String>,
+    /// What is hidden for this customer besides the provider's own.
+    pub redact: super::redact::Redact,
     /// What it subscribes to.
     pub subscriptions: Vec<Subscription>,
 }
@@ -341,6 +343,7 @@ fn read_customer(
         repository_id: None,
         status: Status::Active,
         state_bucket: None,
+        redact: super::redact::Redact::default(),
         subscriptions: Vec::new(),
     };
     let path = format!("customers/{}/metadata.yaml", customer.id);
@@ -360,6 +363,7 @@ fn read_customer(
         ) {
             customer.status = status;
         }
+        customer.redact = super::redact::Redact::read(&mut fields);
         if let Some(mut state) = fields.fields("state") {
             customer.state_bucket = state.text("bucket");
             let found = state.finish();

@@ -3,6 +3,7 @@
 use super::fields::{Fields, checked};
 use super::finding::{Finding, Findings};
 use super::ids::{EnvironmentId, RepoSlug};
+use super::redact::Redact;
 use super::value::{Data, Node};
 use std::collections::BTreeMap;
 
@@ -78,6 +79,8 @@ pub struct Settings {
     pub plan_max_age_hours: u64,
     /// The commit status that a customer sees.
     pub commit_status_context: String,
+    /// What is hidden besides what is hidden anyway.
+    pub redact: Redact,
 }
 
 /// GitHub.com's issuer of workflow identities (docs.github.com, "OpenID Connect reference").
@@ -101,6 +104,7 @@ impl Default for Settings {
             gates: BTreeMap::new(),
             plan_max_age_hours: 72,
             commit_status_context: "infra/terraform-deploy".to_owned(),
+            redact: Redact::default(),
         }
     }
 }
@@ -201,6 +205,7 @@ impl Settings {
             out.plan_max_age_hours = plan.number("max_age_hours").unwrap_or(72);
             top.absorb(plan.finish());
         }
+        out.redact = Redact::read(&mut top);
         checked(out, top.finish())
     }
 }

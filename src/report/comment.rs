@@ -262,7 +262,7 @@ mod tests {
                 state: StackState::Planned,
                 changes: Some(Changes {
                     changes,
-                    outputs_change: false,
+                    ..Changes::default()
                 }),
                 digest: None,
                 approved_by: None,
