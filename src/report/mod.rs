@@ -2,6 +2,9 @@
 //! annotations and step outputs for the runner. Text in, text out.
 
 pub mod comment;
+pub mod diff;
 pub mod escape;
+pub mod plan;
 pub mod runner;
+pub mod split;
 pub mod view;
