@@ -16,6 +16,7 @@ use std::path::Path;
 use std::process::Command;
 use std::time::{Duration, Instant};
 use tenantry::cli::folder;
+use tenantry::estate::lint::lint;
 use tenantry::estate::resolve::{Contract, ContractFile, Rules, read_contract};
 use tenantry::estate::{Estate, check};
 
@@ -29,13 +30,14 @@ fn main() {
         return measure(Path::new(&args[at + 1]), args[at + 2] == "policy");
     }
     println!(
-        "{:>9} {:>8} {:>7} {:>22} {:>22} {:>22} {:>9}",
+        "{:>9} {:>8} {:>7} {:>22} {:>22} {:>22} {:>22} {:>9}",
         "customers",
         "stacks",
         "files",
         "load (best, median)",
         "check (best, median)",
         "both (best, median)",
+        "lints (best, median)",
         "peak"
     );
     for (customers, policy) in [(100, false), (1_000, false), (10_000, false), (1_000, true)] {
@@ -59,6 +61,7 @@ fn measure(dir: &Path, policy: bool) {
     let mut loads = Vec::new();
     let mut checks = Vec::new();
     let mut both = Vec::new();
+    let mut lints = Vec::new();
     let mut shape = (0, 0, 0);
     for _ in 0..ROUNDS {
         let start = Instant::now();
@@ -79,6 +82,9 @@ fn measure(dir: &Path, policy: bool) {
         });
         let all = start.elapsed();
         assert_eq!(checked.findings.0, []);
+        let start = Instant::now();
+        assert_eq!(lint(&estate), []);
+        lints.push(start.elapsed());
         loads.push(load);
         checks.push(all - load);
         both.push(all);
@@ -89,13 +95,14 @@ fn measure(dir: &Path, policy: bool) {
         );
     }
     println!(
-        "{:>9} {:>8} {:>7} {:>22} {:>22} {:>22} {:>6} MB{}",
+        "{:>9} {:>8} {:>7} {:>22} {:>22} {:>22} {:>22} {:>6} MB{}",
         shape.0,
         shape.1,
         shape.2,
         figures(loads),
         figures(checks),
         figures(both),
+        figures(lints),
         peak_megabytes(),
         if policy { "  with a policy" } else { "" }
     );

@@ -330,6 +330,7 @@ fn paths_named(page: &str) -> Vec<(usize, String)> {
         "workflows/",
         "templates/",
         "install/",
+        "fuzz/",
     ];
     let mut out = Vec::new();
     for (i, line) in page.lines().enumerate() {

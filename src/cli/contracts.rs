@@ -5,8 +5,9 @@ use super::revision;
 use crate::estate::ids::shown;
 use crate::estate::model::{Customer, Subscription};
 use crate::estate::resolve::{Contract, ContractFile, read_contract};
+use crate::estate::suggest::nearest;
 use crate::estate::yaml::MAX_BYTES;
-use crate::estate::{Estate, StackId};
+use crate::estate::{Estate, Finding, Findings, Place, StackId};
 use std::path::{Path, PathBuf};
 
 /// Flags that name customers' files.
@@ -22,6 +23,11 @@ pub struct ContractArgs {
 }
 
 impl ContractArgs {
+    /// Whether customers' own files are looked at.
+    pub fn given(&self) -> bool {
+        self.variables.is_some()
+    }
+
     /// The customer's file for `stack`, `None` when no flag names one. `many`: the folder holds
     /// one checkout for each customer, and some may have none.
     pub fn read(
@@ -101,17 +107,23 @@ pub fn subscription<'a>(
                 .iter()
                 .map(ToString::to_string)
                 .collect();
+            let wanted = stack.to_string();
+            let hint = nearest(&wanted, stacks.iter().map(String::as_str)).map_or_else(
+                || format!("they have {}", stacks.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
             Err(CliError::usage(format!(
                 "customer `{}` has no stack `{stack}`",
                 stack.customer
             ))
-            .hint(format!("they have {}", stacks.join(", "))))
+            .hint(hint))
         }
     }
 }
 
-fn no_such<'a>(what: &str, given: &str, known: impl Iterator<Item = &'a str>) -> CliError {
-    let hint = crate::estate::suggest::nearest(given, known).map_or_else(
+/// A name that the estate does not have is a mistake of the caller.
+pub fn no_such<'a>(what: &str, given: &str, known: impl Iterator<Item = &'a str>) -> CliError {
+    let hint = nearest(given, known).map_or_else(
         || "`tenantry stacks` lists the stacks".to_owned(),
         |near| format!("did you mean `{near}`?"),
     );
@@ -124,10 +136,12 @@ pub fn of_path(path: &Path) -> Result<ContractFile, CliError> {
         |e: std::io::Error| CliError::usage(format!("`{}` cannot be read: {e}", path.display()));
     let size = std::fs::metadata(path).map_err(unreadable)?.len();
     if size > MAX_BYTES as u64 {
-        return Err(CliError::failed(format!(
-            "{}: the file has {size} bytes, the limit is {MAX_BYTES}; split it or remove what is not needed",
-            path.display()
-        )));
+        return Err(Findings::one(Finding::error(
+            Place::file(&path.display().to_string()),
+            "yaml-too-large",
+            format!("the file has {size} bytes, the limit is {MAX_BYTES}; split it or remove what is not needed"),
+        ))
+        .into());
     }
     Ok(ContractFile {
         path: path.display().to_string(),

@@ -21,6 +21,7 @@ pub fn read(root: &Path) -> Result<Files, CliError> {
                 .hint("name the manager repository with --estate DIR"),
         );
     }
+    misnamed(root)?;
     let mut files = Files::new();
     let settings = root.join(SETTINGS);
     if settings.is_file() {
@@ -37,6 +38,22 @@ pub fn read(root: &Path) -> Result<Files, CliError> {
             .hint("name the manager repository with --estate DIR, or write one with `tenantry init manager DIR`"));
     }
     Ok(files)
+}
+
+/// Settings under another name would be passed over, and with them every gate.
+fn misnamed(root: &Path) -> Result<(), CliError> {
+    for entry in fs::read_dir(root)? {
+        let name = entry?.file_name();
+        let Some(name) = name.to_str() else { continue };
+        let lower = name.to_ascii_lowercase();
+        if name != SETTINGS && (lower == SETTINGS || lower == "tenantry.yaml") {
+            return Err(CliError::failed(format!(
+                "`{name}` is not read; the settings are called `{SETTINGS}`"
+            ))
+            .hint(format!("rename it to `{SETTINGS}`")));
+        }
+    }
+    Ok(())
 }
 
 fn walk(path: &Path, name: &str, files: &mut Files) -> Result<(), CliError> {

@@ -5,7 +5,7 @@ use super::error::CliError;
 use crate::engine::redact::Redactor;
 use crate::estate::Finding;
 use crate::report::escape::terminal;
-use crate::report::runner;
+use crate::report::{runner, sarif};
 use crate::store::seal::random_hex;
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -24,6 +24,8 @@ pub enum Format {
     Json,
     /// Workflow commands, where a result is about files.
     Github,
+    /// SARIF 2.1.0, for code scanning (`validate` only).
+    Sarif,
     /// Values as YAML, keys sorted (`resolve` only).
     Yaml,
     /// Values as `terraform.tfvars.json`: only what the module declares (`resolve` only).
@@ -37,6 +39,7 @@ impl Format {
             Self::Text => "text",
             Self::Json => "json",
             Self::Github => "github",
+            Self::Sarif => "sarif",
             Self::Yaml => "yaml",
             Self::Tfvars => "tfvars",
         }
@@ -171,16 +174,16 @@ impl Printer {
             Format::Github => findings
                 .iter()
                 .for_each(|f| self.data(&runner::annotation(f))),
-            _ => {
-                let lines: Vec<String> = findings.iter().map(ToString::to_string).collect();
-                self.result(&(), &lines.join("\n"));
+            Format::Sarif => {
+                self.data(&serde_json::to_string_pretty(&sarif::log(findings)).unwrap_or_default())
             }
+            _ => self.result(&(), &by_file(findings)),
         }
     }
 
     /// Annotations in a runner, nothing elsewhere.
     pub fn annotate(&self, findings: &[Finding]) {
-        if self.in_actions && self.format != Format::Json {
+        if self.in_actions && !matches!(self.format, Format::Json | Format::Sarif) {
             findings
                 .iter()
                 .for_each(|f| self.data(&runner::annotation(f)));
@@ -261,6 +264,22 @@ impl Printer {
             None => Ok(()),
         }
     }
+}
+
+/// One finding a line. Where there are many, an empty line parts the files.
+fn by_file(findings: &[Finding]) -> String {
+    const MANY: usize = 10;
+    let mut out = String::new();
+    let mut before: Option<&str> = None;
+    for finding in findings {
+        let path = finding.place.path.as_str();
+        if findings.len() > MANY && before.is_some_and(|b| b != path) {
+            out.push('\n');
+        }
+        before = Some(path);
+        out.push_str(&format!("{finding}\n"));
+    }
+    out
 }
 
 fn append(path: &PathBuf, text: &str) -> Result<(), CliError> {

@@ -58,6 +58,9 @@ struct Entry {
     object: String,
 }
 
+/// A path and what stands there.
+type Content = (String, Arc<[u8]>);
+
 /// A commit, and where in its tree the folder lies.
 struct Revision<'a> {
     dir: &'a Path,
@@ -247,7 +250,7 @@ impl<'a> Revision<'a> {
     }
 
     /// The content of each file. One git for all of them, and each object once.
-    fn blobs(&self, entries: &[Entry]) -> Result<Vec<(String, Arc<[u8]>)>, CliError> {
+    fn blobs(&self, entries: &[Entry]) -> Result<Vec<Content>, CliError> {
         if entries.is_empty() {
             return Ok(Vec::new());
         }

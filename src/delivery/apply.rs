@@ -4,7 +4,7 @@
 //! open request; the next sweep plans again, and a plan without changes then says that the
 //! killed apply had come to its end.
 
-use super::bundle::{Bundle, Manifest};
+use super::bundle::Bundle;
 use super::error::{DeliveryError, Refusal};
 use super::gate::{self, ApprovedPlan, Decision};
 use super::hint::Event;
@@ -14,7 +14,7 @@ use super::plan::{Machine, customer, learn_values, request, resolved};
 use super::records::{
     ApplyRecord, ApplyState, LastApplied, PlanRecord, Request, RequestName, keys,
 };
-use super::{gitops, publish};
+use super::{custody, gitops, publish};
 use crate::engine::argocd::GitOpsPlan;
 use crate::engine::plan_json;
 use crate::engine::terraform::{self, Workspace};
@@ -22,7 +22,7 @@ use crate::estate::StackId;
 use crate::estate::model::EngineKind;
 use crate::estate::resolve::Resolved;
 use crate::store::lease::{self, Lease, Taken};
-use crate::store::seal::{self, SealIdentity};
+use crate::store::seal::SealIdentity;
 
 /// A lease is held this long, in seconds: as long as GitHub lets a job run on its runners (docs.github.com,
 /// "Usage limits"), so that no apply that still runs can lose it.
@@ -217,8 +217,8 @@ async fn work(
         // A faster run has brought the stack to where this request wants it.
         return Ok(());
     }
-    let bundle = unseal(manager, approved, identity).await?;
-    bound(&bundle.manifest, request, stack, &now_inputs, manager)?;
+    let bundle = custody::unseal(manager, approved, identity).await?;
+    custody::bound(&bundle.manifest, request, stack, &now_inputs, manager)?;
     if !lease.holds(&manager.store, manager.clock.now()).await? {
         return Err(Refusal::new(
             "lease",
@@ -283,90 +283,6 @@ async fn work(
     Ok(())
 }
 
-/// Opens the sealed plan and checks that it is the one whose digest was approved.
-async fn unseal(
-    manager: &Manager,
-    approved: &ApprovedPlan,
-    identity: &SealIdentity,
-) -> Result<Bundle, DeliveryError> {
-    let Some((sealed, _)) = manager.store.get(approved.sealed()).await? else {
-        return Err(Refusal::new(
-            "plan-gone",
-            "the sealed plan is not in the store any more; plan again",
-        )
-        .into());
-    };
-    let bundle = Bundle::read(&seal::open(identity, &sealed)?)?;
-    if bundle.digest() != *approved.digest() {
-        return Err(Refusal::new(
-            "plan-digest",
-            format!(
-                "the sealed plan has digest {}, but {} was approved",
-                bundle.digest().short(),
-                approved.digest().short()
-            ),
-        )
-        .into());
-    }
-    Ok(bundle)
-}
-
-/// Checks that nothing the plan depends on has moved.
-fn bound(
-    manifest: &Manifest,
-    request: &Request,
-    stack: &StackId,
-    inputs: &crate::digest::Digest,
-    manager: &Manager,
-) -> Result<(), Refusal> {
-    // Every field is looked at; a new one does not compile until it is.
-    let Manifest {
-        version: _,
-        stack: planned,
-        request: name,
-        attempt,
-        run,
-        inputs: planned_inputs,
-        plan: _,
-        lock: _,
-        state: _,
-        created,
-        nonce: _,
-    } = manifest;
-    if planned != stack {
-        return Err(Refusal::new(
-            "plan-stack",
-            format!("the plan is for stack `{planned}`, not for `{stack}`"),
-        ));
-    }
-    if *name != request.name || *attempt != request.attempt || *run != request.run.id {
-        return Err(Refusal::new(
-            "plan-request",
-            format!("the plan belongs to request `{name}`, attempt {attempt}, run {run}"),
-        ));
-    }
-    if planned_inputs != inputs {
-        return Err(Refusal::new(
-            "plan-inputs",
-            format!(
-                "values, module or version of `{stack}` have changed since the plan was made; plan again"
-            ),
-        ));
-    }
-    let age = manager.clock.now().since(*created);
-    if age > manager.estate.settings.plan_max_age_hours * 3_600 {
-        return Err(Refusal::new(
-            "plan-old",
-            format!(
-                "the plan is {} hours old, the limit is {}; plan again",
-                age / 3_600,
-                manager.estate.settings.plan_max_age_hours
-            ),
-        ));
-    }
-    Ok(())
-}
-
 async fn terraform_apply(
     manager: &Manager,
     request: &Request,
@@ -395,16 +311,7 @@ async fn terraform_apply(
         Some(&lock),
     )?;
     workspace.init(&tool).await?;
-    let now = workspace.state(&tool).await?;
-    if now != bundle.manifest.state {
-        return Err(Refusal::new(
-            "plan-state",
-            format!(
-                "the Terraform state of `{stack}` has changed since the plan was made; plan again"
-            ),
-        )
-        .into());
-    }
+    custody::unmoved(&bundle.manifest, stack, &workspace, &tool).await?;
     // What the plan marks is learnt first: an error of the apply may quote it.
     let plan = bundle.plan()?;
     let json = workspace.show(&tool, &plan).await?;

@@ -5,6 +5,7 @@ use super::error::Refusal;
 use super::records::RequestName;
 use crate::clock::Time;
 use crate::digest::Digest;
+use crate::engine::versions::Versions;
 use crate::estate::StackId;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -29,6 +30,12 @@ pub struct Manifest {
     pub plan: Digest,
     /// Digest of the providers' lock file.
     pub lock: Digest,
+    /// Digest of the plan as JSON: what was redacted and shown. Empty input for engines without.
+    pub shown: Digest,
+    /// The tool and its providers, for engines that have one.
+    pub tool: Option<Versions>,
+    /// Who planned: the login that GitHub names as the sender of the run's event.
+    pub actor: Option<String>,
     /// State lineage and serial that the plan was made on.
     pub state: Option<(String, u64)>,
     /// When.

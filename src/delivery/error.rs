@@ -82,6 +82,7 @@ impl Refusal {
                 | "plan-old"
                 | "plan-stale"
                 | "plan-inputs"
+                | "plan-tool"
                 | "gitops-moved"
                 | "gitops-busy"
                 | "promotion"

@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod bundle;
+mod custody;
 pub mod error;
 pub mod gate;
 pub mod gitops;

@@ -11,6 +11,7 @@ use crate::engine::change::Changes;
 use crate::engine::plan_json;
 use crate::engine::redact::Redactor;
 use crate::engine::terraform::{self, Tool, Workspace};
+use crate::engine::versions::Versions;
 use crate::estate::model::{Customer, EngineKind};
 use crate::estate::resolve::Resolved;
 use crate::estate::settings::Settings;
@@ -248,16 +249,19 @@ async fn engine(
         .products
         .get(&stack.product)
         .map(|p| p.engine);
-    let (plan, lock, state, changes) = match kind {
+    let made = match kind {
         Some(EngineKind::Terraform) => terraform_plan(manager, resolved, machine, redactor).await?,
         _ => {
             let (plan, changes) = gitops::plan(manager, resolved, redactor).await?;
-            (
-                serde_json::to_vec(&plan).unwrap_or_default(),
-                Vec::new(),
-                None,
+            let plan = serde_json::to_vec(&plan).unwrap_or_default();
+            Made {
+                shown: Digest::of(&plan),
+                plan,
+                lock: Vec::new(),
+                state: None,
+                tool: None,
                 changes,
-            )
+            }
         }
     };
     let nonce = seal::random_hex();
@@ -270,11 +274,14 @@ async fn engine(
         inputs: record.inputs.clone(),
         plan: Digest::of(b""),
         lock: Digest::of(b""),
-        state,
+        shown: made.shown,
+        tool: made.tool,
+        actor: manager.run.sender.as_ref().map(|u| u.login.clone()),
+        state: made.state,
         created: manager.clock.now(),
         nonce: nonce.clone(),
     };
-    let bundle = Bundle::new(manifest, &plan, &lock);
+    let bundle = Bundle::new(manifest, &made.plan, &made.lock);
     let sealed = keys::sealed(stack, &nonce);
     let bytes = seal::seal(manager.recipient()?, &bundle.bytes())?;
     if manager.store.create(&sealed, bytes).await? != crate::store::Put::Done {
@@ -285,13 +292,21 @@ async fn engine(
         .into());
     }
     Ok(PlanResult::Planned {
-        changes,
+        changes: made.changes,
         digest: bundle.digest(),
         sealed,
     })
 }
 
-type Made = (Vec<u8>, Vec<u8>, Option<(String, u64)>, Changes);
+/// What an engine's plan comes to.
+struct Made {
+    plan: Vec<u8>,
+    lock: Vec<u8>,
+    shown: Digest,
+    tool: Option<Versions>,
+    state: Option<(String, u64)>,
+    changes: Changes,
+}
 
 async fn terraform_plan(
     manager: &Manager,
@@ -322,6 +337,7 @@ async fn terraform_plan(
     // Now everything that is marked is known; nothing of the plan was shown before.
     machine.hide.hide(redactor);
     tool.redactor = redactor.clone();
+    let versions = workspace.versions(&tool).await?;
     let state = workspace.state(&tool).await?;
     let policies = &manager.rules.policies;
     if !policies.is_empty() {
@@ -331,5 +347,12 @@ async fn terraform_plan(
             return Err(findings.into());
         }
     }
-    Ok((planned.plan, planned.lock, state, changes))
+    Ok(Made {
+        shown: Digest::of(&planned.json),
+        plan: planned.plan,
+        lock: planned.lock,
+        tool: Some(versions),
+        state,
+        changes,
+    })
 }

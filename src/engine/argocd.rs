@@ -6,6 +6,7 @@ use super::change::{Action, Change, Changes};
 use super::emit::yaml;
 use super::redact::Redactor;
 use crate::estate::StackId;
+use crate::estate::names::unique;
 use crate::estate::yaml::{Reading, read};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -55,7 +56,7 @@ pub fn render(
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
         "metadata": {
-            "name": unique_name(&[stack.customer.as_str(), stack.product.as_str(), stack.environment.as_str()]),
+            "name": unique(&[stack.customer.as_str(), stack.product.as_str(), stack.environment.as_str()]),
             "labels": {
                 "tenantry/customer": stack.customer,
                 "tenantry/product": stack.product,
@@ -73,7 +74,7 @@ pub fn render(
             },
             "destination": {
                 "name": stack.environment,
-                "namespace": unique_name(&[stack.customer.as_str(), stack.product.as_str()]),
+                "namespace": unique(&[stack.customer.as_str(), stack.product.as_str()]),
             },
         },
     });
@@ -81,16 +82,6 @@ pub fn render(
         (format!("{folder}/application.yaml"), yaml(&application)),
         (format!("{folder}/values.yaml"), yaml(values)),
     ]
-}
-
-/// A Kubernetes name that no other stack has. Ids may hold `-`, so joining them is not enough:
-/// `a-b` with `c` and `a` with `b-c` would meet. A digest of the ids keeps them apart.
-fn unique_name(parts: &[&str]) -> String {
-    let digest = crate::digest::Digest::of(parts.join("/").as_bytes());
-    let joined = parts.join("-");
-    // 63 is the longest name that Kubernetes takes; 9 of them are `-` and eight digits.
-    let kept = joined.get(..54).unwrap_or(&joined).trim_end_matches('-');
-    format!("{kept}-{}", digest.hex().get(..8).unwrap_or_default())
 }
 
 /// What changes from `before` to `after`, key by key. A file that cannot be read counts as
@@ -133,14 +124,6 @@ pub fn changes(list: Vec<Change>) -> Changes {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn t19_names_of_two_stacks_never_meet() {
-        assert_ne!(unique_name(&["a-b", "c"]), unique_name(&["a", "b-c"]));
-        let long = "a".repeat(40);
-        let name = unique_name(&[&long, &long, "production"]);
-        assert!(name.len() <= 63, "{name}");
-    }
 
     #[test]
     fn t15_moved_lines_are_shown_and_secrets_are_not() {

@@ -1,7 +1,7 @@
 //! Plain YAML from JSON values: block style, keys sorted, every text that could be read as
 //! something else in quotes.
 
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// `value` as a YAML document.
 pub fn yaml(value: &Value) -> String {
@@ -68,7 +68,23 @@ fn inline(value: &Value) -> String {
         Value::String(s) => text(s),
         Value::Array(_) => "[]".to_owned(),
         Value::Object(_) => "{}".to_owned(),
+        Value::Number(n) => number(n),
         other => other.to_string(),
+    }
+}
+
+/// In plain digits: `1e-7` is a number to some readers and a text to others.
+fn number(n: &Number) -> String {
+    match n.as_f64() {
+        Some(float) if n.is_f64() => {
+            let digits = float.to_string();
+            if digits.contains('.') {
+                digits
+            } else {
+                digits + ".0"
+            }
+        }
+        _ => n.to_string(),
     }
 }
 

@@ -8,7 +8,10 @@
 pub mod argocd;
 pub mod change;
 pub mod emit;
+pub mod literal;
 pub mod module;
 pub mod plan_json;
 pub mod redact;
 pub mod terraform;
+pub mod variables;
+pub mod versions;

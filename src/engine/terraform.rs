@@ -3,6 +3,7 @@
 
 use super::module::{LOCK, Module};
 use super::redact::Redactor;
+use super::versions::Versions;
 use crate::estate::settings::StateBackend;
 use crate::estate::{CustomerId, StackId};
 use serde_json::{Map, Value, json};
@@ -60,6 +61,11 @@ pub enum TerraformError {
         "no place for Terraform state is set; add `state:` with `backend: s3` and `bucket:` to tenantry.yml"
     )]
     NoState,
+    /// It does not say which version it is.
+    #[error(
+        "`version -json` of the tool cannot be read; use Terraform 1.11 or OpenTofu 1.8 and newer"
+    )]
+    Version,
     /// The working folder.
     #[error("the working folder `{path}` cannot be used")]
     Folder {
@@ -82,6 +88,15 @@ pub struct Tool {
     pub limit: Duration,
     /// What must not be seen in what the tool says.
     pub redactor: Redactor,
+}
+
+impl Tool {
+    /// The binary's file name.
+    fn name(&self) -> String {
+        self.binary
+            .file_name()
+            .map_or_else(|| "terraform".into(), |n| n.to_string_lossy().into_owned())
+    }
 }
 
 /// Finds the tool: `wanted` as a path or a name, else `tofu`, else `terraform`, in `path`.
@@ -296,6 +311,12 @@ impl Workspace {
         self.run(tool, &args).await.map(|_| ())
     }
 
+    /// Which tool and providers work here. The folder must have been initialised.
+    pub async fn versions(&self, tool: &Tool) -> Result<Versions, TerraformError> {
+        let out = self.run(tool, &["version", "-json"]).await?;
+        Versions::read(&tool.name(), &out).ok_or(TerraformError::Version)
+    }
+
     /// `show -json` of a saved plan that lies in the folder. Holds secrets in clear.
     pub async fn show(&self, tool: &Tool, plan: &[u8]) -> Result<Vec<u8>, TerraformError> {
         let path = self.folder.join(PLAN);
@@ -331,11 +352,11 @@ impl Workspace {
         tool: &Tool,
         args: &[&str],
     ) -> Result<(String, std::process::Output), TerraformError> {
-        let name = tool
-            .binary
-            .file_name()
-            .map_or_else(|| "terraform".into(), |n| n.to_string_lossy().into_owned());
-        let step = format!("{name} {}", args.first().copied().unwrap_or_default());
+        let step = format!(
+            "{} {}",
+            tool.name(),
+            args.first().copied().unwrap_or_default()
+        );
         tracing::info!(step = %step, "running");
         let failed = |source| TerraformError::Start {
             binary: tool.binary.display().to_string(),
@@ -394,6 +415,45 @@ fn last_part(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A tool that fails as Terraform does, and whose state marks a password.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn t15_an_error_of_the_tool_does_not_tell_what_the_state_marks()
+    -> Result<(), Box<dyn std::error::Error>> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir()?;
+        let binary = dir.path().join("terraform");
+        std::fs::write(
+            &binary,
+            r#"#!/bin/sh
+case "$1" in
+  show) echo '{"format_version":"1.0","values":{"root_module":{"resources":[{"values":{"p":"from-the-state"},"sensitive_values":{"p":true}}]}}}' ;;
+  plan) echo "Error: refused from-the-state, from-the-layer and ZnJvbS10aGUtbGF5ZXI=" >&2; exit 1 ;;
+esac
+"#,
+        )?;
+        std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755))?;
+        let mut redactor = Redactor::default();
+        redactor.learn("from-the-layer");
+        let tool = Tool {
+            binary,
+            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            limit: Duration::from_secs(60),
+            redactor,
+        };
+        let folder = dir.path().join("work");
+        std::fs::create_dir(&folder)?;
+        let workspace = Workspace { folder };
+        let said = workspace.plan(&tool).await.err().map(|e| e.to_string());
+        assert_eq!(
+            said.as_deref(),
+            Some(
+                "`terraform plan` failed:\nError: refused (sensitive value), (sensitive value) and (sensitive value)="
+            )
+        );
+        Ok(())
+    }
 
     #[test]
     fn the_box_around_an_error_is_taken_off() {

@@ -156,11 +156,11 @@ impl Description {
     /// On one line, such as `integer, required, at least 1, at most 20`.
     pub fn in_words(&self) -> String {
         let mut parts = Vec::new();
-        parts.push(if self.types.is_empty() {
-            "any value".to_owned()
-        } else {
-            self.types.join(" or ")
-        });
+        if !self.types.is_empty() {
+            parts.push(self.types.join(" or "));
+        } else if self.allowed.is_empty() {
+            parts.push("any value".to_owned());
+        }
         if self.required {
             parts.push("required".to_owned());
         }

@@ -8,6 +8,7 @@ use super::finding::Finding;
 use super::ids::{StackId, shown};
 use super::layers::{Layer, blame};
 use super::scope::Scope;
+use super::suggest::nearest;
 use minijinja::{Environment, ErrorKind, UndefinedBehavior};
 use serde_json::{Map, Value};
 use std::sync::LazyLock;
@@ -35,7 +36,7 @@ pub(super) enum Fault {
 
 /// Whether a text holds an expression, or something that looks like one.
 pub(super) fn is_expression(text: &str) -> bool {
-    text.contains("{{") || text.contains("{%") || text.contains("{#")
+    text.contains("{{") || text.contains("{%")
 }
 
 /// Whether any text in `value` does.
@@ -82,8 +83,10 @@ pub(super) fn evaluate_text(scope: &std::sync::Arc<Scope>, text: &str) -> Result
             "a text with an expression may have {MAX_TEXT} bytes at most"
         ));
     }
-    if text.contains("{%") || text.contains("{#") {
-        return here("statements (`{% … %}`) and comments (`{# … #}`) are not allowed here; use `{{ name }}` only".to_owned());
+    if text.contains("{%") {
+        return here(
+            "statements (`{% … %}`) are not allowed here; use `{{ name }}` only".to_owned(),
+        );
     }
     let mut parts: Vec<Value> = Vec::new();
     let mut rest = text;
@@ -164,6 +167,16 @@ fn evaluate(scope: &std::sync::Arc<Scope>, source: &str) -> Result<Value, Fault>
 }
 
 fn unknown(source: &str) -> String {
+    let names = [
+        "customer",
+        "product",
+        "environment",
+        "project_name",
+        "values",
+    ];
+    if let Some(near) = nearest(source, names) {
+        return format!("`{}` is not defined; did you mean `{near}`?", shown(source));
+    }
     format!("`{}` is not defined; use {NAMES}", shown(source))
 }
 

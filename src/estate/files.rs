@@ -6,6 +6,9 @@ use super::yaml::{Reading, read};
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
+/// A file read as YAML.
+pub type Document = Result<Arc<Node>, Findings>;
+
 /// Files by their path from the root, with `/`. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Files(Arc<BTreeMap<Arc<str>, File>>);
@@ -14,7 +17,7 @@ pub struct Files(Arc<BTreeMap<Arc<str>, File>>);
 struct File {
     bytes: Arc<[u8]>,
     /// Read as YAML when somebody first asks, and once only.
-    yaml: OnceLock<Result<Arc<Node>, Findings>>,
+    yaml: OnceLock<Document>,
 }
 
 impl Files {
@@ -36,7 +39,7 @@ impl Files {
     }
     /// One file read as YAML, strictly; every caller gets the same reading. With it, the path as
     /// the files hold it.
-    pub fn yaml(&self, path: &str) -> Option<(Arc<str>, Result<Arc<Node>, Findings>)> {
+    pub fn yaml(&self, path: &str) -> Option<(Arc<str>, Document)> {
         let (path, file) = self.0.get_key_value(path)?;
         let read = file
             .yaml

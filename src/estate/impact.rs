@@ -81,7 +81,7 @@ pub fn impact(
         .chain(after.customers.keys())
         .collect();
     let customers: Vec<&CustomerId> = customers.into_iter().collect();
-    let changes: Vec<Vec<(StackId, Vec<Difference>, Vec<Option<Place>>)>> = customers
+    let changes: Vec<Vec<Changed>> = customers
         .into_par_iter()
         .map(|customer| of_customer(before, after, customer, &modules, &contract))
         .collect();
@@ -105,6 +105,9 @@ pub fn impact(
     });
     groups
 }
+
+/// A stack, what changes, and where the new values stand.
+type Changed = (StackId, Vec<Difference>, Vec<Option<Place>>);
 
 type Modules = BTreeMap<super::ids::ProductId, Vec<String>>;
 
@@ -137,7 +140,7 @@ fn of_customer(
     customer: &CustomerId,
     modules: &Modules,
     contract: &(impl Fn(&CustomerId, &str) -> Option<Contract> + Sync),
-) -> Vec<(StackId, Vec<Difference>, Vec<Option<Place>>)> {
+) -> Vec<Changed> {
     let mut old = stacks(before, customer, contract);
     let mut out = Vec::new();
     for (stack, new) in stacks(after, customer, contract) {

@@ -118,16 +118,22 @@ fn over(map: &mut Map<String, Value>, key: &Key, node: &Node) {
 /// The value is there if and only if the last one [`Effect::Sets`] it.
 pub fn chain(layers: &[Layer], path: &[&str]) -> Vec<Origin> {
     let mut chain: Vec<Origin> = Vec::new();
+    // How many steps down the value so far is a list, when it is.
+    let mut list = None;
     for layer in layers {
         match find(layer, path) {
-            Found::Here(node, key) => chain.push(origin(layer, node, key, Effect::Sets)),
-            Found::Instead(node, key) => {
+            Found::Here(node, key, at) => {
+                chain.push(origin(layer, node, key, Effect::Sets));
+                list = at;
+            }
+            found => {
                 // There is nothing to remove before somebody wrote it.
-                if chain.last().is_some_and(|o| o.effect == Effect::Sets) {
+                if chain.last().is_some_and(|o| o.effect == Effect::Sets)
+                    && let Some((node, key)) = found.removes(layer, path, list)
+                {
                     chain.push(origin(layer, node, key, Effect::Removes));
                 }
             }
-            Found::Nothing => {}
         }
     }
     chain
@@ -142,12 +148,36 @@ pub fn blame(layers: &[Layer], path: &[&str]) -> Option<Origin> {
 }
 
 enum Found<'a> {
-    /// The layer writes the path.
-    Here(&'a Node, Option<&'a Key>),
+    /// The layer writes the path. With it, how many steps down it has a list.
+    Here(&'a Node, Option<&'a Key>, Option<usize>),
     /// It writes something that has no such path.
     Instead(&'a Node, Option<&'a Key>),
+    /// It has a map, so many steps down, that does not have the next key.
+    Without(usize),
     /// It does not touch it.
     Nothing,
+}
+
+impl<'a> Found<'a> {
+    /// What takes the place of the value, which has a list so many steps down: a map merges with
+    /// a map, but replaces a list.
+    fn removes(
+        self,
+        layer: &'a Layer,
+        path: &[&str],
+        list: Option<usize>,
+    ) -> Option<(&'a Node, Option<&'a Key>)> {
+        match (self, list) {
+            (Self::Instead(node, key), _) => Some((node, key)),
+            (Self::Without(depth), Some(list)) if list <= depth => {
+                match find(layer, path.get(..list)?) {
+                    Self::Here(node, key, _) => Some((node, key)),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
 }
 
 fn find<'a>(layer: &'a Layer, path: &[&str]) -> Found<'a> {
@@ -162,20 +192,26 @@ fn find<'a>(layer: &'a Layer, path: &[&str]) -> Found<'a> {
         return Found::Nothing;
     }
     let mut key = None;
-    for step in path {
+    let mut list = None;
+    for (depth, step) in path.iter().enumerate() {
         match &node.data {
-            Data::Map(entries) => match entries.iter().find(|(k, _)| k.name == *step) {
-                Some((k, value)) => (key, node) = (Some(k), value),
-                None => return Found::Nothing,
+            Data::Map(entries) => match (entries.iter().find(|(k, _)| k.name == *step), list) {
+                (Some((k, value)), _) => (key, node) = (Some(k), value),
+                // A list takes the place of whatever was there, with all that was in it.
+                (None, Some((_, node, key))) => return Found::Instead(node, key),
+                (None, None) => return Found::Without(depth),
             },
             Data::List(items) => match step.parse::<usize>().ok().and_then(|i| items.get(i)) {
-                Some(item) => (key, node) = (None, item),
+                Some(item) => {
+                    list = list.or(Some((depth, node, key)));
+                    (key, node) = (None, item);
+                }
                 None => return Found::Instead(node, key),
             },
             _ => return Found::Instead(node, key),
         }
     }
-    Found::Here(node, key)
+    Found::Here(node, key, list.map(|(depth, ..)| depth))
 }
 
 fn origin(layer: &Layer, node: &Node, key: Option<&Key>, effect: Effect) -> Origin {
@@ -253,6 +289,31 @@ mod tests {
         let blamed = blame(&layers, &["db", "host"]).map(|o| o.place.to_string());
         assert_eq!(blamed.as_deref(), Some("top.yaml:1:5"));
         assert_eq!(told(&layers, &["db", "port"]), ["top.yaml:1:12 Sets 1"]);
+    }
+
+    #[test]
+    fn a_map_replaces_a_list_and_a_list_a_map_with_all_that_was_in_it() {
+        let layers = [
+            layer("base", "l: [{a: 1}]\n"),
+            layer("middle", "l: {\"0\": {b: 2}}\n"),
+            layer("top", "l: {c: 3}\n"),
+        ];
+        assert_eq!(
+            told(&layers, &["l", "0", "a"]),
+            [
+                "base.yaml:1:9 Sets 1",
+                "middle.yaml:1:4 Removes {\"0\":{\"b\":2}}"
+            ]
+        );
+        assert_eq!(told(&layers, &["l", "0", "b"]), ["middle.yaml:1:14 Sets 2"]);
+        let layers = [
+            layer("base", "m: {\"0\": {a: 1}}\n"),
+            layer("top", "m: [{b: 2}]\n"),
+        ];
+        assert_eq!(
+            told(&layers, &["m", "0", "a"]),
+            ["base.yaml:1:14 Sets 1", "top.yaml:1:4 Removes [{\"b\":2}]"]
+        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! Everything here is a function of bytes that somebody else read. No async, no I/O,
 //! no clock and no environment may enter this room.
 
+pub mod allow;
 mod check;
 pub mod defaults;
 pub mod describe;
@@ -14,17 +15,26 @@ pub mod finding;
 pub mod ids;
 pub mod impact;
 pub mod layers;
+pub mod lint;
 pub mod model;
+pub mod names;
 pub mod policy;
+mod read;
 pub mod redact;
+pub mod reference;
 pub mod resolve;
+pub mod rules;
 mod scalar;
 pub mod schema;
+pub mod schema_check;
+pub mod schema_tree;
 mod scope;
 pub mod settings;
 pub mod suggest;
 pub mod value;
+mod violation;
 pub mod yaml;
+mod yaml_hint;
 
 pub use check::{Checked, check};
 pub use effective::Effective;

@@ -50,12 +50,9 @@ pub(super) fn plain(text: &str, reading: Reading) -> Result<Data, (&'static str,
             });
     }
     if is_decimal(digits) {
-        let kept = text
-            .parse::<f64>()
-            .ok()
-            .filter(|f| f.is_finite())
-            .and_then(serde_json::Number::from_f64);
-        let Some(number) = kept else {
+        let float = text.parse::<f64>().ok().filter(|f| f.is_finite());
+        let kept = float.and_then(serde_json::Number::from_f64);
+        let (Some(float), Some(number)) = (float, kept) else {
             return Err((
                 "yaml-number",
                 format!(
@@ -64,7 +61,8 @@ pub(super) fn plain(text: &str, reading: Reading) -> Result<Data, (&'static str,
                 ),
             ));
         };
-        if canonical_decimal(&number.to_string()) != canonical_decimal(text)
+        // Rust writes a float in plain digits, never with an exponent.
+        if canonical_decimal(&float.to_string()) != canonical_decimal(text)
             && !text.contains(['e', 'E'])
         {
             return Err((

@@ -5,6 +5,7 @@ use super::files::Files;
 use super::finding::{Finding, Findings, Place};
 use super::ids::{ProductId, shown};
 use super::suggest::nearest;
+use super::violation::{brief, listed, meant, message, one_of, plain};
 use jsonschema::error::ValidationErrorKind as Wrong;
 use jsonschema::{PatternOptions, Retrieve, Uri, ValidationError, Validator};
 use serde_json::Value;
@@ -50,7 +51,25 @@ impl Retrieve for InsideProduct {
             .files
             .get(path)
             .ok_or_else(|| format!("`$ref` to `{}`: there is no such file", shown(path)))?;
-        Ok(serde_json::from_slice(bytes)?)
+        let document = serde_json::from_slice(bytes)?;
+        if references(&document) > MAX_REFERENCES {
+            return Err(format!("`{}` {TOO_MANY}", shown(path)).into());
+        }
+        Ok(document)
+    }
+}
+
+/// Most references in one file. Each step of a chain of them is a level of the validator's stack.
+const MAX_REFERENCES: usize = 500;
+const TOO_MANY: &str = "has more than 500 references (`$ref`); write some of them out";
+
+fn references(schema: &Value) -> usize {
+    match schema {
+        Value::Object(map) => {
+            usize::from(map.contains_key("$ref")) + map.values().map(references).sum::<usize>()
+        }
+        Value::Array(items) => items.iter().map(references).sum(),
+        _ => 0,
     }
 }
 
@@ -72,11 +91,15 @@ impl Schema {
             Findings::one(Finding::error(place, "schema-invalid", message))
         };
         let document: Value = serde_json::from_slice(bytes).map_err(|e| {
-            refuse(
-                Place::at(path, e.line(), e.column()),
-                format!("not valid JSON: {}", shown(&e.to_string())),
-            )
+            refuse(Place::at(path, e.line(), e.column()), {
+                let text = e.to_string();
+                let what = text.split(" at line ").next().unwrap_or_default();
+                format!("not valid JSON: {}", shown(what))
+            })
         })?;
+        if references(&document) > MAX_REFERENCES {
+            return Err(refuse(Place::file(path), format!("the schema {TOO_MANY}")));
+        }
         let validator = jsonschema::options()
             .with_base_uri(format!("{BASE}{path}"))
             .with_retriever(InsideProduct {
@@ -87,16 +110,7 @@ impl Schema {
             .should_validate_formats(true)
             .should_ignore_unknown_formats(false)
             .build(&document)
-            .map_err(|e| {
-                refuse(
-                    Place::file(path),
-                    format!(
-                        "not a usable JSON Schema: {} (at `{}`)",
-                        shown_long(&e.to_string()),
-                        e.instance_path()
-                    ),
-                )
-            })?;
+            .map_err(|e| refuse(Place::file(path), unusable(&e)))?;
         Ok(Self {
             validator,
             document,
@@ -111,8 +125,12 @@ impl Schema {
             return Vec::new();
         }
         let mut findings = Vec::new();
-        for error in self.validator.iter_errors(&effective.values) {
-            self.blame(&error, effective, &mut findings);
+        let errors: Vec<ValidationError<'_>> =
+            self.validator.iter_errors(&effective.values).collect();
+        for error in &errors {
+            if !is_slip(error, &errors) {
+                self.blame(error, effective, &mut findings);
+            }
         }
         findings
     }
@@ -148,7 +166,7 @@ impl Schema {
                 .blame(&steps)
                 .map_or_else(|| Place::file(&self.path), |o| o.key)
         };
-        let dotted = path.join(".");
+        let dotted = dotted(&effective.values, &steps);
         let named = if dotted.is_empty() {
             "the values".to_owned()
         } else {
@@ -164,10 +182,12 @@ impl Schema {
                             if known.is_empty() {
                                 "remove it".to_owned()
                             } else {
-                                format!("known keys are {}", known.join(", "))
+                                let known: Vec<String> =
+                                    known.iter().map(|k| format!("`{}`", shown(k))).collect();
+                                format!("known keys are {}", listed(&known, ", "))
                             }
                         },
-                        |k| format!("did you mean `{k}`?"),
+                        |k| format!("did you mean `{}`?", shown(k)),
                     );
                     findings.push(Finding::error(
                         key_place(key),
@@ -177,6 +197,11 @@ impl Schema {
                 }
             }
             Wrong::Required { property } => {
+                // Somebody else's file is not where a customer looks for what is missing.
+                let place = match &effective.contract {
+                    Some(own) if steps.is_empty() && *place().path != **own => Place::file(own),
+                    _ => place(),
+                };
                 let key = property.as_str().unwrap_or_default();
                 let near = effective
                     .at(&steps)
@@ -184,12 +209,18 @@ impl Schema {
                     .and_then(|map| nearest(key, map.keys().map(String::as_str)));
                 let hint = near.map_or_else(
                     || {
+                        // Lists are not merged: no other layer can add to an item.
+                        if dotted.contains('[') {
+                            return "add it here".to_owned();
+                        }
+                        // Not each environment's file: what is missing in all of them is told once.
                         let homes = effective.homes();
-                        let (last, first) = homes
-                            .split_last()
-                            .map_or(("", &[][..]), |(l, f)| (l.as_str(), f));
-                        let first: Vec<String> = first.iter().map(|h| format!("`{h}`")).collect();
-                        format!("set it in {} or `{last}`", first.join(", "))
+                        let first = homes.first().map_or("", String::as_str);
+                        let last = homes.last().map_or("", String::as_str);
+                        format!(
+                            "set it in `{}`, or for every customer in `{last}`",
+                            shown(first)
+                        )
                     },
                     |n| format!("`{}` looks like it", shown(n)),
                 );
@@ -199,7 +230,7 @@ impl Schema {
                     format!("{dotted}.{key}")
                 };
                 findings.push(Finding::error(
-                    place(),
+                    place,
                     "schema-required",
                     format!("`{}` is missing; {hint}", shown(&full)),
                 ));
@@ -213,13 +244,16 @@ impl Schema {
                     .collect();
                 let got = plain(error.instance());
                 let hint = nearest(&got, all.iter().map(String::as_str)).map_or_else(
-                    || format!("use one of {}", all.join(", ")),
-                    |n| format!("did you mean `{n}`?"),
+                    || format!("use {}", one_of(options)),
+                    |n| format!("did you mean `{}`?", shown(n)),
                 );
                 findings.push(Finding::error(
                     place(),
                     "schema-enum",
-                    format!("{named} is `{}`, which is not allowed; {hint}", shown(&got)),
+                    format!(
+                        "{named} is {}, which is not allowed; {hint}",
+                        brief(error.instance())
+                    ),
                 ));
             }
             Wrong::FalseSchema => {
@@ -229,39 +263,155 @@ impl Schema {
                     format!("{named} is not allowed here; remove it"),
                 ));
             }
-            kind => {
-                let detail = shown_long(&error.masked_with("the value").to_string());
-                findings.push(Finding::error(
-                    place(),
-                    "schema",
-                    format!(
-                        "{named} ({}): {detail} ({})",
-                        shown(&plain(error.instance())),
-                        kind.keyword()
-                    ),
-                ));
+            _ => match meant(error) {
+                Some(branch) => {
+                    for inner in branch {
+                        self.blame(inner, effective, findings);
+                    }
+                }
+                None => {
+                    let place = match error.kind() {
+                        Wrong::PropertyNames { error } => key_place(&plain(error.instance())),
+                        _ => place(),
+                    };
+                    findings.push(Finding::error(
+                        place,
+                        "schema",
+                        message(&named, error, self.around(error)),
+                    ));
+                }
+            },
+        }
+    }
+
+    /// The schema that the failing keyword belongs to.
+    fn around(&self, error: &ValidationError<'_>) -> &Value {
+        let location = error.schema_path().as_str();
+        let parent = location.rsplit_once('/').map_or("", |(p, _)| p);
+        let mut schema = &self.document;
+        for step in parent.split('/').skip(1) {
+            let step = step.replace("~1", "/").replace("~0", "~");
+            let next = match schema {
+                Value::Object(map) if step == "$ref" => map
+                    .get("$ref")
+                    .and_then(Value::as_str)
+                    .and_then(|r| r.strip_prefix('#'))
+                    .and_then(|pointer| self.document.pointer(pointer)),
+                Value::Object(map) => map.get(&step),
+                Value::Array(items) => step.parse::<usize>().ok().and_then(|i| items.get(i)),
+                _ => None,
+            };
+            match next {
+                Some(next) => schema = next,
+                None => return &Value::Null,
             }
         }
+        schema
     }
 
     /// The property names of the schema that the failing keyword belongs to.
     fn known_keys(&self, error: &ValidationError<'_>) -> Vec<String> {
-        let location = error.schema_path().as_str().to_owned();
-        let parent = location.rsplit_once('/').map_or("", |(p, _)| p);
-        self.document
-            .pointer(parent)
-            .and_then(|s| s.get("properties"))
+        self.around(error)
+            .get("properties")
             .and_then(Value::as_object)
             .map(|o| o.keys().cloned().collect())
             .unwrap_or_default()
     }
 }
 
-fn plain(value: &Value) -> String {
-    match value {
-        Value::String(s) => s.clone(),
-        other => other.to_string(),
+/// Whether a key is only missing because it is misspelt, which another error says better.
+fn is_slip(error: &ValidationError<'_>, all: &[ValidationError<'_>]) -> bool {
+    let Wrong::Required { property } = error.kind() else {
+        return false;
+    };
+    let missing = property.as_str().unwrap_or_default();
+    all.iter()
+        .filter(|other| other.instance_path() == error.instance_path())
+        .any(|other| match other.kind() {
+            Wrong::AdditionalProperties { unexpected }
+            | Wrong::UnevaluatedProperties { unexpected } => unexpected
+                .iter()
+                .any(|key| nearest(key, [missing]).is_some()),
+            _ => false,
+        })
+}
+
+/// Why a schema cannot be used: about the place in it, or about a reference.
+fn unusable(error: &ValidationError<'_>) -> String {
+    let text = error.to_string();
+    let at = shown(error.instance_path().as_str());
+    let what = if let Some((_, why)) = text.split_once("retrieving it failed: ") {
+        shown_long(why)
+    } else if let Some((name, _)) = text
+        .strip_prefix("Unknown format: '")
+        .and_then(|rest| rest.split_once('\''))
+    {
+        let hint = nearest(name, FORMATS).map_or_else(
+            || format!("use one of {}", FORMATS.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        format!(
+            "`{at}` is `{}`, which is no known format; {hint}",
+            shown(name)
+        )
+    } else if at.ends_with("/type") && error.instance().is_string() {
+        let name = plain(error.instance());
+        let hint = nearest(&name, TYPES).map_or_else(
+            || format!("use one of {}", TYPES.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        format!("`{at}` is `{}`, which is no type; {hint}", shown(&name))
+    } else if matches!(error.kind(), Wrong::Referencing(_) | Wrong::Custom { .. }) {
+        format!("{} (at `{at}`)", shown_long(&text))
+    } else {
+        message(&format!("`{at}`"), error, &Value::Null)
+    };
+    format!("not a usable JSON Schema: {what}")
+}
+
+/// What may stand under `type`.
+const TYPES: [&str; 7] = [
+    "array", "boolean", "integer", "null", "number", "object", "string",
+];
+
+/// What may stand under `format`.
+const FORMATS: [&str; 17] = [
+    "date",
+    "date-time",
+    "duration",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "iri",
+    "iri-reference",
+    "json-pointer",
+    "regex",
+    "relative-json-pointer",
+    "time",
+    "uri",
+    "uri-reference",
+    "uri-template",
+    "uuid",
+];
+
+/// As a person writes it: `rules[0].port`.
+fn dotted(values: &Value, steps: &[&str]) -> String {
+    let mut out = String::new();
+    let mut at = Some(values);
+    for step in steps {
+        if let Some(Value::Array(items)) = at {
+            out.push_str(&format!("[{step}]"));
+            at = step.parse::<usize>().ok().and_then(|i| items.get(i));
+        } else {
+            if !out.is_empty() {
+                out.push('.');
+            }
+            out.push_str(step);
+            at = at.and_then(|value| value.get(step));
+        }
     }
+    out
 }
 
 fn shown_long(text: &str) -> String {
@@ -277,4 +427,33 @@ fn shown_long(text: &str) -> String {
             .collect::<Vec<_>>()
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t20_a_chain_of_references_cannot_go_deep() {
+        let chain = |length: usize| {
+            let defs: serde_json::Map<String, Value> = (0..length)
+                .map(|i| {
+                    let next = format!("#/$defs/d{}", i + 1);
+                    (format!("d{i}"), serde_json::json!({"$ref": next}))
+                })
+                .chain([(format!("d{length}"), serde_json::json!({"type": "object"}))])
+                .collect();
+            let schema = serde_json::json!({"$defs": defs, "$ref": "#/$defs/d0"});
+            Schema::read(&Files::new(), "s.json", "s", schema.to_string().as_bytes())
+        };
+        let Ok(schema) = chain(MAX_REFERENCES - 1) else {
+            panic!("that many are read")
+        };
+        assert!(schema.validator.is_valid(&serde_json::json!({})));
+        assert!(!schema.validator.is_valid(&serde_json::json!(1)));
+        let Err(e) = chain(20_000) else {
+            panic!("too many")
+        };
+        assert!(e.to_string().contains("more than 500 references"), "{e}");
+    }
 }

@@ -1,5 +1,6 @@
 //! `tenantry.yml`: the provider's settings. Every key is optional.
 
+use super::allow::{self, Allowance};
 use super::fields::{Fields, checked};
 use super::finding::{Finding, Findings};
 use super::ids::{EnvironmentId, RepoSlug};
@@ -81,6 +82,8 @@ pub struct Settings {
     pub commit_status_context: String,
     /// What is hidden besides what is hidden anyway.
     pub redact: Redact,
+    /// What lints may find for a while.
+    pub allow: Vec<Allowance>,
 }
 
 /// GitHub.com's issuer of workflow identities (docs.github.com, "OpenID Connect reference").
@@ -105,6 +108,7 @@ impl Default for Settings {
             plan_max_age_hours: 72,
             commit_status_context: "infra/terraform-deploy".to_owned(),
             redact: Redact::default(),
+            allow: Vec::new(),
         }
     }
 }
@@ -206,6 +210,10 @@ impl Settings {
             top.absorb(plan.finish());
         }
         out.redact = Redact::read(&mut top);
+        if let Some(mut lint) = top.fields("lint") {
+            out.allow = allow::read(&mut lint);
+            top.absorb(lint.finish());
+        }
         checked(out, top.finish())
     }
 }

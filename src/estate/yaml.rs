@@ -8,6 +8,7 @@ use super::finding::{Finding, Findings, Place};
 use super::ids::shown;
 use super::scalar::{is_hidden, plain};
 use super::value::{Data, Key, Node};
+use super::yaml_hint::hint;
 use saphyr_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use std::collections::{HashMap, HashSet};
 
@@ -107,15 +108,8 @@ impl Builder<'_> {
                 Err(error) => {
                     let mark = error.marker();
                     let place = Place::at(self.path, mark.line(), mark.col() + 1);
-                    let hint = if text
-                        .lines()
-                        .nth(mark.line().saturating_sub(1))
-                        .is_some_and(|l| l.trim_start_matches(' ').starts_with('\t'))
-                    {
-                        "; indent with spaces, not with tabs"
-                    } else {
-                        ""
-                    };
+                    let line = text.lines().nth(mark.line().saturating_sub(1));
+                    let hint = hint(error.info(), line.unwrap_or_default());
                     self.findings.push(Finding::error(
                         place,
                         "yaml-syntax",
@@ -149,6 +143,12 @@ impl Builder<'_> {
                 let as_key = self.expects_key();
                 let data = match self.scalar(&text, style, tag.as_deref()) {
                     Ok(data) => data,
+                    // Refused below, for being what it is.
+                    Err(_) if as_key && text == "<<" => Data::Text(text.clone().into_owned()),
+                    Err(("yaml-ambiguous", _)) if as_key => {
+                        self.refuse(span, "yaml-ambiguous", format!("`{0}` is read differently by different tools; write the key in quotes, `\"{0}\"`", shown(&text)));
+                        Data::Text(text.clone().into_owned())
+                    }
                     Err((rule, message)) => {
                         self.refuse(span, rule, message);
                         Data::Text(text.clone().into_owned())
@@ -193,7 +193,7 @@ impl Builder<'_> {
                             self.refuse(
                                 span,
                                 "yaml-too-deep",
-                                format!("nested deeper than {MAX_DEPTH} levels"),
+                                format!("nested deeper than {MAX_DEPTH} levels; write it flatter"),
                             );
                             return;
                         }
@@ -250,7 +250,7 @@ impl Builder<'_> {
             self.refuse(
                 span,
                 "yaml-too-deep",
-                format!("nested deeper than {MAX_DEPTH} levels"),
+                format!("nested deeper than {MAX_DEPTH} levels; write it flatter"),
             );
             self.nodes = MAX_NODES + 1;
             return;
@@ -322,7 +322,7 @@ impl Builder<'_> {
             self.refuse(
                 span,
                 "yaml-too-large",
-                format!("the file holds more than {MAX_NODES} values"),
+                format!("the file holds more than {MAX_NODES} values; split it or remove what is not needed"),
             );
             return;
         }

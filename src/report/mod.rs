@@ -5,6 +5,8 @@ pub mod comment;
 pub mod diff;
 pub mod escape;
 pub mod plan;
+pub mod reference;
 pub mod runner;
+pub mod sarif;
 pub mod split;
 pub mod view;

@@ -1,4 +1,6 @@
-//! `tenantry init`: write a manager or a customer repository.
+//! `tenantry init`: write a manager or a customer repository, or a product.
+
+mod product;
 
 use crate::cli::env::Env;
 use crate::cli::error::{CliError, Exit};
@@ -30,6 +32,11 @@ enum What {
     /// What a customer needs: infra/variables.yml and the trigger workflow.
     #[command(after_help = "Example:\n  tenantry init customer ../shop --project shop")]
     Customer(CustomerArgs),
+    /// A product of a manager repository, drafted from a Terraform module.
+    #[command(
+        after_help = "Example:\n  tenantry init product web --from-terraform ../modules/web --estate infra-manager"
+    )]
+    Product(product::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -112,12 +119,15 @@ fn branch(text: &str) -> Result<String, String> {
 
 /// Runs it.
 pub async fn run(args: Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    let (What::Manager(ManagerArgs { common, .. }) | What::Customer(CustomerArgs { common, .. })) =
-        &args.what;
-    let mut names = common.environments.clone();
+    let mut names = match &args.what {
+        What::Manager(args) => args.common.environments.clone(),
+        What::Customer(args) => args.common.environments.clone(),
+        What::Product(args) => args.environments().to_vec(),
+    };
+    let given = names.len();
     names.sort();
     names.dedup();
-    if names.len() != common.environments.len() {
+    if names.len() != given {
         return Err(CliError::usage(
             "--environments names one environment twice",
         ));
@@ -125,6 +135,7 @@ pub async fn run(args: Args, env: &Env, printer: &Printer) -> Result<Exit, CliEr
     match args.what {
         What::Manager(args) => new_manager(&args, env, printer).await,
         What::Customer(args) => new_customer(&args, env, printer).await,
+        What::Product(args) => product::run(&args, printer),
     }
 }
 

@@ -6,6 +6,7 @@ mod explain;
 mod gate;
 mod impact;
 mod init;
+mod inspect;
 mod intake;
 mod local;
 mod matrix;
@@ -15,6 +16,7 @@ mod reconcile;
 mod render;
 mod report;
 mod resolve;
+mod schema;
 mod stacks;
 mod trigger;
 mod validate;
@@ -29,7 +31,7 @@ use clap::Subcommand;
 pub enum Command {
     /// Run the whole loop on a local GitHub and leave an HTML report.
     Demo(demo::Args),
-    /// Write a manager or a customer repository.
+    /// Write a manager or a customer repository, or a product.
     Init(init::Args),
     /// Check customers' files, or the whole estate.
     Validate(validate::Args),
@@ -43,6 +45,8 @@ pub enum Command {
     Policy(policy::Args),
     /// Say which stacks a change of the estate reaches, and how.
     Impact(impact::Args),
+    /// Describe what a product's customers may write, and check its schema.
+    Schema(schema::Args),
     /// Customer: ask the provider to look at this commit.
     Trigger(trigger::Args),
     /// Manager: verify a request and print the matrix of stacks.
@@ -59,6 +63,8 @@ pub enum Command {
     Render(render::Args),
     /// Manager: find what differs or was left open, over all customers.
     Reconcile(reconcile::Args),
+    /// Show what a sealed plan is bound to, and verify it.
+    Inspect(inspect::Args),
     /// The local GitHub alone.
     Local(local::Args),
 }
@@ -69,6 +75,7 @@ impl Command {
         match self {
             Self::Resolve(_) => &[Format::Text, Format::Yaml, Format::Json, Format::Tfvars],
             Self::Render(_) => &[Format::Text, Format::Json],
+            Self::Validate(_) => &[Format::Text, Format::Json, Format::Github, Format::Sarif],
             _ => &[Format::Text, Format::Json, Format::Github],
         }
     }
@@ -98,6 +105,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Explain(args) => explain::run(&args, printer),
         Command::Policy(args) => policy::run(&args, printer),
         Command::Impact(args) => impact::run(&args, printer),
+        Command::Schema(args) => schema::run(&args, printer),
         Command::Trigger(args) => trigger::run(&args, env, printer).await,
         Command::Intake(args) => intake::run(&args, env, printer).await,
         Command::Plan(args) => plan::run(&args, env, printer).await,
@@ -106,6 +114,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Report(args) => report::run(&args, env, printer).await,
         Command::Render(args) => render::run(&args, printer),
         Command::Reconcile(args) => reconcile::run(&args, env, printer).await,
+        Command::Inspect(args) => inspect::run(&args, env, printer),
         Command::Local(args) => local::run(args, env, printer).await,
     }
 }

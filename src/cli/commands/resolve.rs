@@ -67,7 +67,13 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
         }
     }
     if !findings.0.is_empty() {
-        return Err(findings.tidy().into());
+        let missing = findings.0.iter().any(|f| f.rule == "schema-required");
+        let error = CliError::from(findings.tidy());
+        return Err(if missing && !args.contracts.given() {
+            error.hint("if the customer's own file sets it, name that file or their checkout with --variables PATH")
+        } else {
+            error
+        });
     }
     match &args.out {
         Some(out) => {

@@ -2,7 +2,7 @@
 
 use crate::cli::error::{CliError, Exit};
 use crate::cli::print::Printer;
-use crate::cli::{folder, revision};
+use crate::cli::{contracts, folder, revision};
 use crate::estate::impact::{Difference, impact};
 use crate::estate::{CustomerId, EnvironmentId, Estate, ProductId, StackId};
 use serde_json::json;
@@ -47,6 +47,22 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
         }
         None => estate.stacks(),
     };
+    if let Some(customer) = args
+        .customer
+        .as_ref()
+        .filter(|c| !estate.customers.contains_key(c))
+    {
+        let known = estate.customers.keys().map(CustomerId::as_str);
+        return Err(contracts::no_such("customer", customer.as_str(), known));
+    }
+    if let Some(product) = args
+        .product
+        .as_ref()
+        .filter(|p| !estate.products.contains_key(p))
+    {
+        let known = estate.products.keys().map(ProductId::as_str);
+        return Err(contracts::no_such("product", product.as_str(), known));
+    }
     stacks.retain(|s| {
         args.customer.as_ref().is_none_or(|c| *c == s.customer)
             && args.product.as_ref().is_none_or(|p| *p == s.product)

@@ -5,11 +5,14 @@ use crate::cli::contracts;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::folder;
 use crate::cli::print::{Format, Printer};
+use crate::clock::Clock;
+use crate::estate::allow::Date;
 use crate::estate::model::EngineKind;
 use crate::estate::resolve::{Contract, ContractFile, Rules, compose, read_contract, resolve};
 use crate::estate::schema::Schema;
+use crate::estate::suggest::nearest;
 use crate::estate::{
-    CustomerId, Estate, Files, Finding, Findings, Place, ProductId, StackId, check,
+    CustomerId, Estate, Files, Finding, Findings, Level, Place, ProductId, StackId, check,
 };
 use std::path::{Path, PathBuf};
 
@@ -38,7 +41,7 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     let mut what = String::new();
     if args.files.is_empty() {
         let files = folder::read(&args.estate)?;
-        match whole(files) {
+        match whole(files, &today()?) {
             Ok(checked) => {
                 findings.extend(checked.1);
                 what = format!("{} stacks", checked.0);
@@ -46,11 +49,14 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
             Err(e) => findings.extend(e.0),
         }
     } else {
-        let read: Vec<ContractFile> = args
-            .files
-            .iter()
-            .map(|p| contracts::of_path(p))
-            .collect::<Result<_, _>>()?;
+        let mut read: Vec<ContractFile> = Vec::new();
+        for path in &args.files {
+            match contracts::of_path(path).map_err(CliError::into_findings) {
+                Ok(file) => read.push(file),
+                Err(Ok(found)) => findings.extend(found.0),
+                Err(Err(error)) => return Err(error),
+            }
+        }
         what = format!(
             "{} file{}",
             read.len(),
@@ -67,13 +73,24 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     let findings = Findings(findings).tidy();
     if findings.0.is_empty() {
         match printer.format {
-            Format::Json => printer.findings(&[]),
+            Format::Json | Format::Sarif => printer.findings(&[]),
             _ => printer.progress(&format!("{what} checked, nothing to correct")),
         }
         return Ok(Exit::Done);
     }
     printer.findings(&findings.0);
-    printer.progress(&format!("{} to correct", findings.0.len()));
+    let errors = findings.0.iter().filter(|f| f.level == Level::Error);
+    let (errors, all) = (errors.count(), findings.0.len());
+    let warnings = format!(
+        "{} warning{}",
+        all - errors,
+        if all - errors == 1 { "" } else { "s" }
+    );
+    printer.progress(&match (errors, all - errors) {
+        (0, _) => format!("nothing to correct, {warnings}"),
+        (errors, 0) => format!("{errors} to correct"),
+        (errors, _) => format!("{errors} to correct, {warnings}"),
+    });
     Ok(if findings.has_errors() {
         Exit::Refused
     } else {
@@ -81,8 +98,15 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
     })
 }
 
+/// The day, for what the settings allow until then.
+fn today() -> Result<Date, CliError> {
+    let now = Clock::system().now().to_string();
+    let day = now.get(..10).unwrap_or_default();
+    day.parse().map_err(CliError::failed)
+}
+
 /// The whole estate: how many stacks, and what is wrong.
-fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
+fn whole(files: Files, today: &Date) -> Result<(usize, Vec<Finding>), Findings> {
     let estate = Estate::read(files)?;
     let rules = Rules::of(&estate)?;
     let mut findings = Vec::new();
@@ -99,6 +123,7 @@ fn whole(files: Files) -> Result<(usize, Vec<Finding>), Findings> {
         }
     }
     findings.extend(storage(&estate));
+    findings.extend(crate::estate::lint::checked(&estate, today));
     findings.extend(policy::failed_tests(&estate.files)?);
     let checked = check(&estate, &rules, |_, _| None);
     findings.extend(checked.findings.0);
@@ -147,15 +172,13 @@ fn by_product(args: &Args, file: &ContractFile) -> Result<Vec<Finding>, CliError
         }
     };
     let Some(product) = product else {
-        return Err(CliError::usage("there is no such product").hint(format!(
-            "products are {}",
-            estate
-                .products
-                .keys()
-                .map(ProductId::as_str)
-                .collect::<Vec<_>>()
-                .join(", ")
-        )));
+        let known: Vec<&str> = estate.products.keys().map(ProductId::as_str).collect();
+        let given = args.product.as_ref().map_or("", ProductId::as_str);
+        let hint = nearest(given, known.iter().copied()).map_or_else(
+            || format!("products are {}", known.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+        return Err(CliError::usage(format!("there is no product `{given}`")).hint(hint));
     };
     let known: Vec<&str> = product.environments.iter().map(|e| e.as_str()).collect();
     let contract = match read_contract(file, &known) {
@@ -171,8 +194,9 @@ fn by_product(args: &Args, file: &ContractFile) -> Result<Vec<Finding>, CliError
             product: product.id.clone(),
             environment: environment.clone(),
         };
-        if let Err(e) = resolve(&estate, &rules, &stack, Some(&contract)) {
-            findings.extend(e.0);
+        match resolve(&estate, &rules, &stack, Some(&contract)) {
+            Ok(resolved) => findings.extend(resolved.warnings),
+            Err(e) => findings.extend(e.0),
         }
     }
     Ok(findings)

@@ -40,9 +40,7 @@ impl Policies {
             }
             match compile(path, bytes) {
                 Ok(compiled) => out.push(compiled),
-                Err(message) => {
-                    findings.push(Finding::error(Place::file(path), "policy-invalid", message))
-                }
+                Err(message) => findings.push(located(path, "policy-invalid", &message)),
             }
         }
         if findings.is_empty() {
@@ -85,9 +83,7 @@ impl Policies {
                             .iter()
                             .map(|d| decision(d, *level, path, effective)),
                     ),
-                    Err(message) => {
-                        findings.push(Finding::error(Place::file(path), "policy-error", message))
-                    }
+                    Err(message) => findings.push(located(path, "policy-error", &message)),
                 }
             }
         }
@@ -167,7 +163,15 @@ fn compile(path: &str, bytes: &[u8]) -> Result<Compiled, String> {
 fn evaluate(engine: &mut Engine, rule: &str) -> Result<Vec<Value>, String> {
     let value = engine
         .eval_rule(rule.to_owned())
-        .map_err(|e| shown_lines(&e.to_string()))?;
+        .map_err(|e| shown_lines(&e.to_string()))
+        .map_err(|message| match message.contains("exceeded time limit") {
+            // How long it took differs from run to run.
+            true => format!(
+                "`{rule}` does not end within the time limit of {} s; let it look at less",
+                TIME.as_secs()
+            ),
+            false => message,
+        })?;
     let json: Value = serde_json::from_str(
         &value
             .to_json_str()
@@ -212,6 +216,22 @@ fn decision(decision: &Value, level: Level, policy: &str, effective: &Effective)
         level,
         message: shown_lines(message),
         rule: "policy".into(),
+    }
+}
+
+/// The engine says where it stopped in a picture, `--> path:6:9 | 6 | msg := | ^ error: …`.
+fn located(path: &str, rule: &'static str, message: &str) -> Finding {
+    let picture = message
+        .strip_prefix("--> ")
+        .and_then(|rest| rest.strip_prefix(path)?.strip_prefix(':'))
+        .and_then(|rest| rest.split_once(" error: "));
+    let found = picture.and_then(|(at, why)| {
+        let (line, column) = at.split(' ').next()?.split_once(':')?;
+        Some((line.parse().ok()?, column.parse().ok()?, why))
+    });
+    match found {
+        Some((line, column, why)) => Finding::error(Place::at(path, line, column), rule, why),
+        None => Finding::error(Place::file(path), rule, message),
     }
 }
 
