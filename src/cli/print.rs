@@ -2,13 +2,18 @@
 
 use super::env::Env;
 use super::error::CliError;
+use crate::engine::redact::Redactor;
 use crate::estate::Finding;
 use crate::report::escape::terminal;
 use crate::report::{runner, sarif};
 use crate::store::seal::random_hex;
 use serde::Serialize;
+use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use tracing_subscriber::fmt::MakeWriter;
 
 /// How results are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -50,6 +55,8 @@ pub struct Printer {
     output: Option<PathBuf>,
     summary: Option<PathBuf>,
     colour: bool,
+    /// What was masked already, by its hash.
+    masked: Mutex<BTreeSet<u64>>,
 }
 
 /// Writes to standard error; that this fails can be told to nobody.
@@ -70,14 +77,51 @@ pub fn logging(env: &Env, verbose: u8) {
         _ => "tenantry=debug",
     };
     let filter = env.get("TENANTRY_LOG").unwrap_or(level);
-    let colour = std::io::stderr().is_terminal() && env.get("NO_COLOR").is_none();
+    let colour =
+        std::io::stderr().is_terminal() && env.get("NO_COLOR").is_none() && !env.in_actions();
     let _ = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
-        .with_writer(std::io::stderr)
+        .with_writer(Log {
+            in_actions: env.in_actions(),
+        })
         .with_ansi(colour)
         .with_target(false)
         .without_time()
         .try_init();
+}
+
+/// Where log lines go: standard error. They quote errors, so in a runner they are made inert.
+struct Log {
+    in_actions: bool,
+}
+
+struct LogLine {
+    in_actions: bool,
+}
+
+impl MakeWriter<'_> for Log {
+    type Writer = LogLine;
+    fn make_writer(&self) -> LogLine {
+        LogLine {
+            in_actions: self.in_actions,
+        }
+    }
+}
+
+impl Write for LogLine {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let text = String::from_utf8_lossy(bytes);
+        let text = Redactor::default().name(&text).into_owned();
+        let text = match self.in_actions {
+            true => runner::inert(&terminal(&text)),
+            false => text,
+        };
+        std::io::stderr().lock().write_all(text.as_bytes())?;
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        std::io::stderr().flush()
+    }
 }
 
 impl Printer {
@@ -89,6 +133,7 @@ impl Printer {
             output: env.get("GITHUB_OUTPUT").map(PathBuf::from),
             summary: env.get("GITHUB_STEP_SUMMARY").map(PathBuf::from),
             colour: std::io::stdout().is_terminal() && env.get("NO_COLOR").is_none(),
+            masked: Mutex::default(),
         }
     }
 
@@ -157,12 +202,44 @@ impl Printer {
 
     /// Progress, on standard error.
     pub fn progress(&self, text: &str) {
-        stderr(&format!("{}\n", terminal(text)));
+        let text = terminal(&Redactor::default().name(text));
+        let text = match self.in_actions {
+            true => runner::inert(&text),
+            false => text,
+        };
+        stderr(&format!("{text}\n"));
+    }
+
+    /// Masks in a runner's log what is not masked yet; does nothing elsewhere. Standard output may
+    /// be data, so the commands are on standard error as well, and only there with `--format json`.
+    pub fn mask(&self, secrets: &[&str]) {
+        if !self.in_actions {
+            return;
+        }
+        let mut masked = self.masked.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = String::new();
+        for secret in secrets {
+            let mut hash = DefaultHasher::new();
+            secret.hash(&mut hash);
+            if masked.insert(hash.finish()) {
+                lines.push_str(&runner::mask(secret));
+                lines.push('\n');
+            }
+        }
+        if lines.is_empty() {
+            return;
+        }
+        stderr(&lines);
+        if self.format != Format::Json {
+            self.data(&lines);
+        }
     }
 
     /// An error, on standard error, and as an annotation in a runner.
     pub fn error(&self, error: &CliError) {
         let text = error.text();
+        // What is known to be secret is gone by now; this is for what nobody thought of.
+        let text = Redactor::default().name(&text).into_owned();
         if self.in_actions {
             let line = crate::report::escape::command_data(&terminal(&text));
             stderr(&format!("::error title=tenantry::{line}\n"));

@@ -7,9 +7,10 @@ use super::print::Printer;
 use crate::audit::Log;
 use crate::audit::key::{KeyError, PublicKey, SigningKey};
 use crate::clock::Clock;
-use crate::delivery::plan::Machine;
+use crate::delivery::plan::{Hide, Machine};
 use crate::delivery::records::RunRef;
 use crate::delivery::{Manager, RunInfo};
+use crate::engine::redact::Redactor;
 use crate::estate::resolve::Rules;
 use crate::estate::settings::{AuditKey, Settings};
 use crate::estate::{Estate, RepoSlug};
@@ -18,6 +19,7 @@ use crate::github::{Client, ClientSettings, Token};
 use crate::store::Store;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 /// Flags that every step has.
@@ -253,11 +255,38 @@ pub fn say_unsigned(manager: &Manager, printer: &Printer) {
 }
 
 /// The working folder and the engine's environment.
-pub fn machine<'a>(env: &'a Env, work: &'a Path) -> Machine<'a> {
+pub fn machine<'a>(env: &'a Env, work: &'a Path, hide: &'a Begun<'a>) -> Machine<'a> {
     Machine {
+        hide,
         work,
         path: env.get("PATH").unwrap_or_default(),
         tool_env: env.for_tool(),
+    }
+}
+
+/// A step that says what it does only once the secrets known by then are masked.
+#[derive(Debug)]
+pub struct Begun<'a> {
+    printer: &'a Printer,
+    said: OnceLock<()>,
+    text: String,
+}
+
+impl<'a> Begun<'a> {
+    /// Will say `text`.
+    pub fn new(printer: &'a Printer, text: String) -> Self {
+        Self {
+            printer,
+            said: OnceLock::new(),
+            text,
+        }
+    }
+}
+
+impl Hide for Begun<'_> {
+    fn hide(&self, redactor: &Redactor) {
+        self.printer.mask(&redactor.masks());
+        self.said.get_or_init(|| self.printer.progress(&self.text));
     }
 }
 

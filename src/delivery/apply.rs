@@ -10,16 +10,18 @@ use super::gate::{self, ApprovedPlan, Decision};
 use super::hint::Event;
 use super::manager::Manager;
 use super::open::{inputs, module};
-use super::plan::{Machine, customer, request, resolved};
+use super::plan::{Machine, customer, learn_values, request, resolved};
 use super::records::{
     ApplyRecord, ApplyState, LastApplied, PlanRecord, Request, RequestName, keys,
 };
 use super::{custody, gitops, publish, trail};
 use crate::audit::event::ApplyResult;
 use crate::engine::argocd::GitOpsPlan;
+use crate::engine::plan_json;
 use crate::engine::terraform::{self, Workspace};
 use crate::estate::StackId;
 use crate::estate::model::EngineKind;
+use crate::estate::resolve::Resolved;
 use crate::store::lease::{self, Lease, Taken};
 use crate::store::seal::SealIdentity;
 
@@ -59,7 +61,10 @@ pub async fn apply(
     {
         return Ok(before);
     }
+    let redactor = machine.redactor(manager, &request, stack);
+    machine.hide.hide(&redactor);
     let result = leased(manager, &request, stack, identity, machine, &mut record).await;
+    let result = result.map_err(|error| error.redacted(&redactor));
     record.at = manager.clock.now();
     record.state = match &result {
         Ok(_) => ApplyState::Applied,
@@ -192,43 +197,6 @@ async fn approved(
     }
 }
 
-/// Production is not applied before staging is.
-async fn promoted(
-    manager: &Manager,
-    request: &Request,
-    stack: &StackId,
-) -> Result<(), DeliveryError> {
-    let Some(product) = manager.estate.products.get(&stack.product) else {
-        return Ok(());
-    };
-    let earlier = product
-        .environments
-        .iter()
-        .take_while(|e| **e != stack.environment);
-    for environment in earlier {
-        let before = StackId {
-            environment: environment.clone(),
-            ..stack.clone()
-        };
-        if !request.stacks.contains(&before) {
-            continue;
-        }
-        let there = manager
-            .store
-            .read::<ApplyRecord>(&keys::apply(&request.name, &before))
-            .await?;
-        if there.is_none_or(|(a, _)| a.attempt != request.attempt || a.state != ApplyState::Applied)
-        {
-            return Err(Refusal::new(
-                "promotion",
-                format!("`{before}` comes first and has not been applied"),
-            )
-            .into());
-        }
-    }
-    Ok(())
-}
-
 #[allow(clippy::too_many_arguments)]
 async fn work(
     manager: &Manager,
@@ -240,7 +208,7 @@ async fn work(
     machine: &Machine<'_>,
     record: &ApplyRecord,
 ) -> Result<ApplyResult, DeliveryError> {
-    promoted(manager, request, stack).await?;
+    gate::promoted(manager, request, stack).await?;
     let resolved = resolved(manager, request, stack).await?;
     let now_inputs = inputs(manager, &resolved)?;
     let applied_key = keys::applied(stack);
@@ -287,7 +255,7 @@ async fn work(
             .map(|p| p.engine)
         {
             Some(EngineKind::Terraform) => {
-                terraform_apply(manager, stack, &bundle, machine).await?
+                terraform_apply(manager, request, &resolved, &bundle, machine).await?
             }
             _ => {
                 let plan: GitOpsPlan = serde_json::from_slice(&bundle.plan()?).map_err(|_| {
@@ -325,10 +293,14 @@ async fn work(
 
 async fn terraform_apply(
     manager: &Manager,
-    stack: &StackId,
+    request: &Request,
+    resolved: &Resolved,
     bundle: &Bundle,
     machine: &Machine<'_>,
 ) -> Result<(), DeliveryError> {
+    let stack = &resolved.effective.stack;
+    let mut redactor = machine.redactor(manager, request, stack);
+    learn_values(manager, resolved, &mut redactor);
     let customer = customer(manager, stack)?;
     let module = module(manager, stack)?;
     let backend = terraform::backend(
@@ -336,7 +308,7 @@ async fn terraform_apply(
         customer.state_bucket.as_deref(),
         stack,
     )?;
-    let tool = machine.tool(&manager.estate.settings)?;
+    let mut tool = machine.tool(&manager.estate.settings, redactor.clone())?;
     let lock = bundle.lock()?;
     // The plan file carries the variables; a variables file beside it would only be ignored.
     let workspace = Workspace::write(
@@ -348,5 +320,11 @@ async fn terraform_apply(
     )?;
     workspace.init(&tool).await?;
     custody::unmoved(&bundle.manifest, stack, &workspace, &tool).await?;
-    Ok(workspace.apply(&tool, &bundle.plan()?).await?)
+    // What the plan marks is learnt first: an error of the apply may quote it.
+    let plan = bundle.plan()?;
+    let json = workspace.show(&tool, &plan).await?;
+    plan_json::read(&json, &mut redactor)?;
+    machine.hide.hide(&redactor);
+    tool.redactor = redactor;
+    Ok(workspace.apply(&tool, &plan).await?)
 }

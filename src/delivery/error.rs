@@ -2,6 +2,7 @@
 
 use crate::audit::AuditError;
 use crate::engine::plan_json::PlanJsonError;
+use crate::engine::redact::Redactor;
 use crate::engine::terraform::TerraformError;
 use crate::estate::Findings;
 use crate::github::GithubError;
@@ -38,6 +39,31 @@ pub enum DeliveryError {
     /// A setting is missing.
     #[error("{0}")]
     Setting(String),
+}
+
+impl DeliveryError {
+    /// The same error with nothing in its texts that `redactor` knows as secret. Errors of GitHub,
+    /// the store and sealing hold no text of a run; plans are never quoted.
+    pub fn redacted(self, redactor: &Redactor) -> Self {
+        match self {
+            Self::Terraform(TerraformError::Failed { step, message }) => TerraformError::Failed {
+                message: redactor.text(&message).into_owned(),
+                step,
+            }
+            .into(),
+            Self::Findings(findings) => redactor.findings(findings).into(),
+            Self::Refused(Refusal { code, reason }) => {
+                Refusal::new(code, redactor.text(&reason).into_owned()).into()
+            }
+            Self::Setting(text) => Self::Setting(redactor.text(&text).into_owned()),
+            other @ (Self::Github(_)
+            | Self::Store(_)
+            | Self::Audit(_)
+            | Self::Seal(_)
+            | Self::Terraform(_)
+            | Self::Plan(_)) => other,
+        }
+    }
 }
 
 /// Why something is not done, in words for the person who asked.

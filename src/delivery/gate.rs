@@ -328,3 +328,40 @@ pub async fn gate(
         }
     }
 }
+
+/// Production is not applied before staging is.
+pub async fn promoted(
+    manager: &Manager,
+    request: &Request,
+    stack: &StackId,
+) -> Result<(), DeliveryError> {
+    let Some(product) = manager.estate.products.get(&stack.product) else {
+        return Ok(());
+    };
+    let earlier = product
+        .environments
+        .iter()
+        .take_while(|e| **e != stack.environment);
+    for environment in earlier {
+        let before = StackId {
+            environment: environment.clone(),
+            ..stack.clone()
+        };
+        if !request.stacks.contains(&before) {
+            continue;
+        }
+        let there = manager
+            .store
+            .read::<ApplyRecord>(&keys::apply(&request.name, &before))
+            .await?;
+        if there.is_none_or(|(a, _)| a.attempt != request.attempt || a.state != ApplyState::Applied)
+        {
+            return Err(Refusal::new(
+                "promotion",
+                format!("`{before}` comes first and has not been applied"),
+            )
+            .into());
+        }
+    }
+    Ok(())
+}

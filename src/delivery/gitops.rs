@@ -5,6 +5,7 @@ use super::manager::Manager;
 use super::open::version;
 use crate::engine::argocd::{FileChange, GitOpsPlan, Target, changes, compare, render};
 use crate::engine::change::Changes;
+use crate::engine::redact::Redactor;
 use crate::estate::resolve::Resolved;
 use crate::estate::{RepoSlug, Sha};
 use crate::github::GithubError;
@@ -20,6 +21,7 @@ fn repository(manager: &Manager) -> Result<&RepoSlug, DeliveryError> {
 pub async fn plan(
     manager: &Manager,
     resolved: &Resolved,
+    redactor: &Redactor,
 ) -> Result<(GitOpsPlan, Changes), DeliveryError> {
     let repository = repository(manager)?;
     let branch = &manager.estate.settings.gitops_branch;
@@ -53,7 +55,7 @@ pub async fn plan(
                 .into());
             }
         };
-        if let Some(change) = compare(&path, before.as_deref(), &content) {
+        if let Some(change) = compare(&path, before.as_deref(), &content, redactor) {
             list.push(change);
             files.push(FileChange {
                 path,

@@ -5,6 +5,7 @@ use super::records::RunRef;
 use crate::audit::Log;
 use crate::clock::Clock;
 use crate::digest::Digest;
+use crate::engine::redact::Redactor;
 use crate::estate::ids::CustomerId;
 use crate::estate::resolve::Rules;
 use crate::estate::{Estate, RepoSlug};
@@ -53,6 +54,26 @@ impl Manager {
                 || *path == "tenantry.yml"
                 || path.starts_with(&mine)
         }))
+    }
+
+    /// What hides secrets of one customer: the provider's rules and the customer's own, and what
+    /// stands under secret names in their layers. A step teaches it more.
+    pub fn redactor(&self, customer: &CustomerId) -> Redactor {
+        let settings = &self.estate.settings.redact;
+        let rules = match self.estate.customers.get(customer) {
+            Some(customer) => settings.and(&customer.redact),
+            None => settings.clone(),
+        };
+        let mut redactor = Redactor::new(&rules);
+        for folder in [format!("customers/{customer}"), "products".to_owned()] {
+            for (path, _) in self.estate.files.under(&folder) {
+                let layer = path.ends_with(".yaml") || path.ends_with(".yml");
+                if layer && let Some((_, Ok(node))) = self.estate.files.yaml(path) {
+                    redactor.learn_names(&node.to_json());
+                }
+            }
+        }
+        redactor
     }
 
     /// The recipient that plans are sealed to.

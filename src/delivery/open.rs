@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::engine::module::Module;
 use crate::estate::model::{Customer, EngineKind};
 use crate::estate::resolve::{Resolved, resolve_customer};
+use crate::estate::yaml::{Reading, read};
 use crate::estate::{Finding, Findings, Sha, StackId};
 use crate::github::model::User;
 use crate::store::Put;
@@ -217,12 +218,16 @@ pub async fn resolve_all(
 ) -> Result<Vec<Resolved>, DeliveryError> {
     let files =
         source::contract(manager, customer, &verified.repository, &verified.name.sha).await?;
-    Ok(resolve_customer(
-        &manager.estate,
-        &manager.rules,
-        customer,
-        &files,
-    )?)
+    resolve_customer(&manager.estate, &manager.rules, customer, &files).map_err(|findings| {
+        // A finding may quote the value that it is about.
+        let mut redactor = manager.redactor(&customer.id);
+        for file in &files {
+            if let Ok(node) = read(&file.path, &file.bytes, Reading::Core) {
+                redactor.learn_names(&node.to_json());
+            }
+        }
+        redactor.findings(findings).into()
+    })
 }
 
 /// Digest over everything that a plan of this stack is made from.

@@ -9,6 +9,7 @@ use super::{gate, gitops, source, trail};
 use crate::digest::Digest;
 use crate::engine::change::Changes;
 use crate::engine::plan_json;
+use crate::engine::redact::Redactor;
 use crate::engine::terraform::{self, Tool, Workspace};
 use crate::engine::versions::Versions;
 use crate::estate::model::{Customer, EngineKind};
@@ -27,16 +28,40 @@ pub struct Machine<'a> {
     pub path: &'a str,
     /// The child's environment.
     pub tool_env: Vec<(std::ffi::OsString, std::ffi::OsString)>,
+    /// Is told what is secret before anything of a run is shown.
+    pub hide: &'a dyn Hide,
+}
+
+/// Keeps secrets out of a log that is not ours, such as the runner's.
+pub trait Hide: std::fmt::Debug + Sync {
+    /// Everything that is known so far; called again when more is.
+    fn hide(&self, redactor: &Redactor);
 }
 
 impl Machine<'_> {
     /// The Terraform or OpenTofu of this machine.
-    pub fn tool(&self, settings: &Settings) -> Result<Tool, terraform::TerraformError> {
+    pub fn tool(
+        &self,
+        settings: &Settings,
+        redactor: Redactor,
+    ) -> Result<Tool, terraform::TerraformError> {
         Ok(Tool {
+            redactor,
             binary: terraform::find(settings.terraform_binary.as_deref(), self.path)?,
             env: self.tool_env.clone(),
             limit: std::time::Duration::from_secs(60 * 60),
         })
+    }
+
+    /// What hides secrets of one stack of a request, with what is known before anything is run.
+    pub fn redactor(&self, manager: &Manager, request: &Request, stack: &StackId) -> Redactor {
+        let mut redactor = manager.redactor(&stack.customer);
+        for ours in [request.name.to_string(), stack.to_string()] {
+            redactor.ours(ours);
+        }
+        let env = self.tool_env.iter();
+        redactor.learn_environment(env.filter_map(|(k, v)| Some((k.to_str()?, v.to_str()?))));
+        redactor
     }
 
     /// The working folder of a stack; ids are checked, so it stays inside.
@@ -151,14 +176,27 @@ pub async fn plan(
         warnings: Vec::new(),
         at: manager.clock.now(),
     };
+    let mut redactor = machine.redactor(manager, &request, stack);
     let planned = match resolved {
         Ok(resolved) => {
+            learn_values(manager, &resolved, &mut redactor);
+            machine.hide.hide(&redactor);
             record.inputs = inputs(manager, &resolved)?;
-            record.warnings = resolved.warnings.iter().map(Into::into).collect();
-            engine(manager, &request, &resolved, &record, machine).await
+            let warnings = resolved.warnings.iter().cloned();
+            record.warnings = warnings.map(|w| (&redactor.finding(w)).into()).collect();
+            engine(
+                manager,
+                &request,
+                &resolved,
+                &record,
+                machine,
+                &mut redactor,
+            )
+            .await
         }
         Err(error) => Err(error),
     };
+    let planned = planned.map_err(|error| error.redacted(&redactor));
     let failed = match planned {
         Ok(result) => {
             record.result = result;
@@ -182,12 +220,29 @@ pub async fn plan(
     }
 }
 
+/// Learns what of a stack's values is secret: by its name, or because the module says so.
+pub fn learn_values(manager: &Manager, resolved: &Resolved, redactor: &mut Redactor) {
+    let values = &resolved.effective.values;
+    redactor.learn_names(values);
+    // A module that cannot be read is an error elsewhere.
+    if let Ok(module) = module(manager, &resolved.effective.stack) {
+        for (name, variable) in &module.variables {
+            if variable.sensitive
+                && let Some(value) = values.get(name)
+            {
+                redactor.learn_all(value);
+            }
+        }
+    }
+}
+
 async fn engine(
     manager: &Manager,
     request: &Request,
     resolved: &Resolved,
     record: &PlanRecord,
     machine: &Machine<'_>,
+    redactor: &mut Redactor,
 ) -> Result<PlanResult, DeliveryError> {
     let stack = &resolved.effective.stack;
     let kind = manager
@@ -196,9 +251,9 @@ async fn engine(
         .get(&stack.product)
         .map(|p| p.engine);
     let made = match kind {
-        Some(EngineKind::Terraform) => terraform_plan(manager, resolved, machine).await?,
+        Some(EngineKind::Terraform) => terraform_plan(manager, resolved, machine, redactor).await?,
         _ => {
-            let (plan, changes) = gitops::plan(manager, resolved).await?;
+            let (plan, changes) = gitops::plan(manager, resolved, redactor).await?;
             let plan = serde_json::to_vec(&plan).unwrap_or_default();
             Made {
                 shown: Digest::of(&plan),
@@ -258,6 +313,7 @@ async fn terraform_plan(
     manager: &Manager,
     resolved: &Resolved,
     machine: &Machine<'_>,
+    redactor: &mut Redactor,
 ) -> Result<Made, DeliveryError> {
     let stack = &resolved.effective.stack;
     let customer = customer(manager, stack)?;
@@ -268,7 +324,7 @@ async fn terraform_plan(
         customer.state_bucket.as_deref(),
         stack,
     )?;
-    let tool = machine.tool(&manager.estate.settings)?;
+    let mut tool = machine.tool(&manager.estate.settings, redactor.clone())?;
     let lock = module.files.get(crate::engine::module::LOCK).cloned();
     let workspace = Workspace::write(
         &machine.folder(stack, "plan"),
@@ -278,17 +334,19 @@ async fn terraform_plan(
         lock.as_deref(),
     )?;
     let planned = workspace.plan(&tool).await?;
+    let changes = plan_json::read(&planned.json, redactor)?;
+    // Now everything that is marked is known; nothing of the plan was shown before.
+    machine.hide.hide(redactor);
+    tool.redactor = redactor.clone();
     let versions = workspace.versions(&tool).await?;
     let state = workspace.state(&tool).await?;
-    let changes = plan_json::read(&planned.json)?;
-    let json = serde_json::from_slice(&planned.json).map_err(plan_json::PlanJsonError::from)?;
-    let findings = manager
-        .rules
-        .policies
-        .check(&resolved.effective, Some(&json));
-    let findings = Findings(findings).tidy();
-    if findings.has_errors() {
-        return Err(findings.into());
+    let policies = &manager.rules.policies;
+    if !policies.is_empty() {
+        let json = serde_json::from_slice(&planned.json).map_err(plan_json::PlanJsonError::from)?;
+        let findings = Findings(policies.check(&resolved.effective, Some(&json))).tidy();
+        if findings.has_errors() {
+            return Err(findings.into());
+        }
     }
     Ok(Made {
         shown: Digest::of(&planned.json),

@@ -5,14 +5,14 @@ use super::hint::Event;
 use super::manager::Manager;
 use super::records::{Outcome, Request, RequestName, keys};
 use super::standing::view;
-use super::sticky::sticky;
+use super::sticky::{Place, sticky};
 use super::trail;
 use crate::estate::model::Customer;
 use crate::estate::{Findings, RepoSlug, Sha};
 use crate::github::model::Status;
-use crate::report::comment::{body, marker};
+use crate::report::comment::{bodies, marker};
 use crate::report::escape::shorten;
-use crate::report::view::{Overall, RequestView};
+use crate::report::view::{Overall, RequestView, StackState};
 
 /// GitHub's limit for a status's description (docs.github.com, "Commit statuses").
 const DESCRIPTION: usize = 140;
@@ -79,6 +79,9 @@ pub async fn report(
             trail::closed(manager, &request).await;
         }
     }
+    if !last && is_between(&view) {
+        return Ok(view);
+    }
     // The status last: it is what everybody waits for, so it must tell of all that came before.
     let told = comment(manager, &request, &view).await;
     // A commit that was overtaken may have got another request's final status, which stays.
@@ -98,6 +101,21 @@ pub async fn report(
             .await?;
     }
     Ok(view)
+}
+
+/// A request of more stacks than this is told at its milestones only: opened, planned, ended.
+/// GitHub allows 500 calls an hour that create content, for all customers together.
+const MANY: usize = 20;
+
+/// Whether a large request is in the middle of its applies.
+fn is_between(view: &RequestView) -> bool {
+    let planning = |s: &StackState| {
+        matches!(
+            s,
+            StackState::Waiting | StackState::Planned | StackState::PlanFailed { .. }
+        )
+    };
+    view.stacks.len() > MANY && view.stacks.iter().any(|s| !planning(&s.state))
 }
 
 /// Sets the commit status from the view.
@@ -161,19 +179,17 @@ async fn comment(
             .map(|p| p.number),
     };
     let Some(number) = number else { return Ok(()) };
-    let mark = marker(&request.name.customer, view.plan_only);
-    let mut text = body(view, &mark);
-    text.push_str(&trail::footer(manager, &request.name.customer).await);
-    sticky(
-        manager,
-        &request.name.customer,
-        &request.repository,
+    let place = Place {
+        customer: &request.name.customer,
+        repository: &request.repository,
         number,
-        view.plan_only,
-        &mark,
-        &text,
-    )
-    .await
+        plan_only: view.plan_only,
+    };
+    let mut bodies = bodies(view, |part| marker(place.customer, view.plan_only, part));
+    if let Some(first) = bodies.first_mut() {
+        first.push_str(&trail::footer(manager, place.customer).await);
+    }
+    sticky(manager, place, &bodies, view.overall != Overall::Pending).await
 }
 
 /// Tells a customer that what they asked for was refused before there was a request.

@@ -297,6 +297,9 @@ pub struct LastApplied {
 pub struct CommentRecord {
     /// Its id.
     pub id: u64,
+    /// The ids of those that continue it.
+    #[serde(default)]
+    pub more: Vec<u64>,
 }
 
 /// What a poll saw last, so that an unchanged customer costs nothing more.

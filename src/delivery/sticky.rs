@@ -6,20 +6,79 @@ use super::records::{CommentRecord, keys};
 use crate::estate::{CustomerId, RepoSlug};
 use crate::github::GithubError;
 use crate::github::model::{Comment, User};
+use crate::report::comment::{marker, retired};
 
-/// One comment per pull request and kind: ours by its recorded id, else by marker and author.
+/// Where a comment belongs.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Whose pull request.
+    pub customer: &'a CustomerId,
+    /// The customer's repository.
+    pub repository: &'a RepoSlug,
+    /// The pull request.
+    pub number: u64,
+    /// Whether the comment is about plans or about applies.
+    pub plan_only: bool,
+}
+
+/// One comment per pull request and kind, and those that continue it: ours by their recorded ids,
+/// else by marker and author. Those that are needed no more say so.
 pub async fn sticky(
     manager: &Manager,
-    customer: &CustomerId,
-    repository: &RepoSlug,
-    number: u64,
-    plan_only: bool,
+    place: Place<'_>,
+    bodies: &[String],
+    ended: bool,
+) -> Result<(), DeliveryError> {
+    let Place {
+        customer,
+        number,
+        plan_only,
+        ..
+    } = place;
+    let key = keys::comment(customer, number, plan_only);
+    let record = manager.store.read::<CommentRecord>(&key).await?;
+    let known: Vec<u64> = record
+        .iter()
+        .flat_map(|(r, _)| std::iter::once(r.id).chain(r.more.iter().copied()))
+        .collect();
+    // Before the end, what continues the comment stays as it is: it costs calls.
+    let parts = match ended {
+        true => bodies.len().max(known.len()),
+        false => 1,
+    };
+    let mut ids = Vec::new();
+    for part in 1..=parts {
+        let mark = marker(customer, plan_only, part);
+        let text = match bodies.get(part - 1) {
+            Some(body) => body.clone(),
+            None => retired(&mark),
+        };
+        let id = known.get(part - 1).copied();
+        ids.push(keep(manager, place, id, &mark, &text).await?);
+    }
+    ids.extend(known.iter().skip(parts));
+    let more = ids.split_off(1.min(ids.len()));
+    let Some(id) = ids.pop() else { return Ok(()) };
+    manager
+        .store
+        .write_json(&key, &CommentRecord { id, more })
+        .await?;
+    Ok(())
+}
+
+/// Writes one comment, and confirms that GitHub kept it.
+async fn keep(
+    manager: &Manager,
+    place: Place<'_>,
+    known: Option<u64>,
     mark: &str,
     text: &str,
-) -> Result<(), DeliveryError> {
-    let key = keys::comment(customer, number, plan_only);
-    let known = match manager.store.read::<CommentRecord>(&key).await? {
-        Some((record, _)) => match manager.source.comment(repository, record.id).await {
+) -> Result<u64, DeliveryError> {
+    let Place {
+        repository, number, ..
+    } = place;
+    let known = match known {
+        Some(id) => match manager.source.comment(repository, id).await {
             Ok(comment) => Some(comment),
             Err(e) if e.is_not_found() => None,
             Err(e) => return Err(e.into()),
@@ -77,11 +136,7 @@ pub async fn sticky(
         )
         .into());
     }
-    manager
-        .store
-        .write_json(&key, &CommentRecord { id: written.id })
-        .await?;
-    Ok(())
+    Ok(written.id)
 }
 
 async fn find_ours(

@@ -4,6 +4,7 @@
 
 use super::change::{Action, Change, Changes};
 use super::emit::yaml;
+use super::redact::Redactor;
 use crate::estate::StackId;
 use crate::estate::names::unique;
 use crate::estate::yaml::{Reading, read};
@@ -85,7 +86,12 @@ pub fn render(
 
 /// What changes from `before` to `after`, key by key. A file that cannot be read counts as
 /// replaced, and is shown as a whole.
-pub fn compare(path: &str, before: Option<&str>, after: &str) -> Option<Change> {
+pub fn compare(
+    path: &str,
+    before: Option<&str>,
+    after: &str,
+    redactor: &Redactor,
+) -> Option<Change> {
     if before == Some(after) {
         return None;
     }
@@ -94,7 +100,7 @@ pub fn compare(path: &str, before: Option<&str>, after: &str) -> Option<Change> 
             .map_or_else(|_| Value::String(text.to_owned()), |node| node.to_json())
     };
     let old = before.map_or(Value::Null, parse);
-    let attributes = super::plan_json::differences(&old, &parse(after));
+    let attributes = super::plan_json::differences(&old, &parse(after), redactor);
     let action = if before.is_some() {
         Action::Update
     } else {
@@ -111,7 +117,7 @@ pub fn compare(path: &str, before: Option<&str>, after: &str) -> Option<Change> 
 pub fn changes(list: Vec<Change>) -> Changes {
     Changes {
         changes: list,
-        outputs_change: false,
+        ..Changes::default()
     }
 }
 
@@ -123,7 +129,7 @@ mod tests {
     fn t15_moved_lines_are_shown_and_secrets_are_not() {
         let before = "admin:\n  enabled: true\nweb:\n  enabled: false\n";
         let after = "admin:\n  enabled: false\ntokens:\n  - CANARY\nweb:\n  enabled: true\n";
-        let Some(change) = compare("v.yaml", Some(before), after) else {
+        let Some(change) = compare("v.yaml", Some(before), after, &Redactor::default()) else {
             panic!("no change")
         };
         let paths: Vec<&str> = change.attributes.iter().map(|a| a.path.as_str()).collect();

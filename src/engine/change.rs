@@ -74,6 +74,9 @@ pub struct Changes {
     pub changes: Vec<Change>,
     /// Whether outputs change although no resource does.
     pub outputs_change: bool,
+    /// Outputs that change.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub outputs: Vec<Attribute>,
 }
 
 impl Changes {

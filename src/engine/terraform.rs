@@ -2,6 +2,7 @@
 //! environment and nothing of the customer's but values.
 
 use super::module::{LOCK, Module};
+use super::redact::Redactor;
 use super::versions::Versions;
 use crate::estate::settings::StateBackend;
 use crate::estate::{CustomerId, StackId};
@@ -85,6 +86,8 @@ pub struct Tool {
     pub env: Vec<(OsString, OsString)>,
     /// Limit for one run.
     pub limit: Duration,
+    /// What must not be seen in what the tool says.
+    pub redactor: Redactor,
 }
 
 impl Tool {
@@ -314,13 +317,51 @@ impl Workspace {
         Versions::read(&tool.name(), &out).ok_or(TerraformError::Version)
     }
 
+    /// `show -json` of a saved plan that lies in the folder. Holds secrets in clear.
+    pub async fn show(&self, tool: &Tool, plan: &[u8]) -> Result<Vec<u8>, TerraformError> {
+        let path = self.folder.join(PLAN);
+        std::fs::write(&path, plan).map_err(|source| TerraformError::Folder { path, source })?;
+        self.run(tool, &["show", "-json", "-no-color", PLAN]).await
+    }
+
     async fn run(&self, tool: &Tool, args: &[&str]) -> Result<Vec<u8>, TerraformError> {
+        let (step, done) = self.output(tool, args).await?;
+        if done.status.success() {
+            return Ok(done.stdout);
+        }
+        let mut redactor = tool.redactor.clone();
+        if matches!(args.first(), Some(&("plan" | "apply"))) {
+            // What the state holds of secrets, also of resources that were made just now, is
+            // known to nobody here yet. Without a state there is nothing to learn.
+            if let Ok((_, state)) = self.output(tool, &["show", "-json", "-no-color"]).await
+                && state.status.success()
+            {
+                let _ = super::plan_json::learn_state(&state.stdout, &mut redactor);
+            }
+        }
+        // Hidden before it is cut: a part of a secret is no longer known as one.
+        let text = String::from_utf8_lossy(&done.stderr);
+        Err(TerraformError::Failed {
+            step,
+            message: last_part(&redactor.text(&unboxed(&text))),
+        })
+    }
+
+    async fn output(
+        &self,
+        tool: &Tool,
+        args: &[&str],
+    ) -> Result<(String, std::process::Output), TerraformError> {
         let step = format!(
             "{} {}",
             tool.name(),
             args.first().copied().unwrap_or_default()
         );
         tracing::info!(step = %step, "running");
+        let failed = |source| TerraformError::Start {
+            binary: tool.binary.display().to_string(),
+            source,
+        };
         let child = Command::new(&tool.binary)
             .args(args)
             .current_dir(&self.folder)
@@ -334,29 +375,14 @@ impl Workspace {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
-            .map_err(|source| TerraformError::Start {
-                binary: tool.binary.display().to_string(),
-                source,
-            })?;
-        let out = match tokio::time::timeout(tool.limit, child.wait_with_output()).await {
-            Ok(out) => out.map_err(|source| TerraformError::Start {
-                binary: tool.binary.display().to_string(),
-                source,
-            })?,
-            Err(_) => {
-                return Err(TerraformError::TimedOut {
-                    step,
-                    minutes: tool.limit.as_secs() / 60,
-                });
-            }
-        };
-        if out.status.success() {
-            return Ok(out.stdout);
+            .map_err(failed)?;
+        match tokio::time::timeout(tool.limit, child.wait_with_output()).await {
+            Ok(done) => Ok((step, done.map_err(failed)?)),
+            Err(_) => Err(TerraformError::TimedOut {
+                step,
+                minutes: tool.limit.as_secs() / 60,
+            }),
         }
-        Err(TerraformError::Failed {
-            step,
-            message: masked(&last_part(&out.stderr), &tool.env),
-        })
     }
 }
 
@@ -369,34 +395,19 @@ impl Drop for Workspace {
     }
 }
 
-/// Hides what the job's own environment holds of secrets, should a tool or provider repeat it.
-fn masked(text: &str, env: &[(OsString, OsString)]) -> String {
-    let secret = |name: &str| {
-        let name = name.to_ascii_uppercase();
-        ["SECRET", "TOKEN", "PASSWORD", "KEY", "CREDENTIALS"]
-            .iter()
-            .any(|w| name.contains(w))
-    };
-    let mut out = text.to_owned();
-    for (name, value) in env {
-        if let (Some(name), Some(value)) = (name.to_str(), value.to_str())
-            && secret(name)
-            && value.len() >= 6
-        {
-            out = out.replace(value, "***");
-        }
-    }
-    out
-}
-
-/// The end of an error output, bounded, without the box that Terraform draws around it.
-fn last_part(stderr: &[u8]) -> String {
-    let text = String::from_utf8_lossy(stderr);
+/// An error output without the box that Terraform draws around it.
+fn unboxed(text: &str) -> String {
     let lines: Vec<&str> = text
         .lines()
         .map(|l| l.trim_start_matches(['│', '╷', '╵', ' ']).trim_end())
         .filter(|l| !l.is_empty())
         .collect();
+    lines.join("\n")
+}
+
+/// The end of a text, bounded.
+fn last_part(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(40);
     lines[from..].join("\n").chars().take(4_000).collect()
 }
@@ -405,13 +416,48 @@ fn last_part(stderr: &[u8]) -> String {
 mod tests {
     use super::*;
 
+    /// A tool that fails as Terraform does, and whose state marks a password.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn t15_an_error_of_the_tool_does_not_tell_what_the_state_marks()
+    -> Result<(), Box<dyn std::error::Error>> {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir()?;
+        let binary = dir.path().join("terraform");
+        std::fs::write(
+            &binary,
+            r#"#!/bin/sh
+case "$1" in
+  show) echo '{"format_version":"1.0","values":{"root_module":{"resources":[{"values":{"p":"from-the-state"},"sensitive_values":{"p":true}}]}}}' ;;
+  plan) echo "Error: refused from-the-state, from-the-layer and ZnJvbS10aGUtbGF5ZXI=" >&2; exit 1 ;;
+esac
+"#,
+        )?;
+        std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755))?;
+        let mut redactor = Redactor::default();
+        redactor.learn("from-the-layer");
+        let tool = Tool {
+            binary,
+            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            limit: Duration::from_secs(60),
+            redactor,
+        };
+        let folder = dir.path().join("work");
+        std::fs::create_dir(&folder)?;
+        let workspace = Workspace { folder };
+        let said = workspace.plan(&tool).await.err().map(|e| e.to_string());
+        assert_eq!(
+            said.as_deref(),
+            Some(
+                "`terraform plan` failed:\nError: refused (sensitive value), (sensitive value) and (sensitive value)="
+            )
+        );
+        Ok(())
+    }
+
     #[test]
-    fn t15_credentials_of_the_job_do_not_come_back_in_an_error() {
-        let env = [
-            ("AWS_SECRET_ACCESS_KEY".into(), "wJalrXUtnFEMI".into()),
-            ("AWS_REGION".into(), "eu-west-1".into()),
-        ];
-        let text = masked("bad key wJalrXUtnFEMI in eu-west-1", &env);
-        assert_eq!(text, "bad key *** in eu-west-1");
+    fn the_box_around_an_error_is_taken_off() {
+        let text = unboxed("╷\n│ Error: no\n│ \n│   on main.tf line 1\n╵\n");
+        assert_eq!(last_part(&text), "Error: no\non main.tf line 1");
     }
 }

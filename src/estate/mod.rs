@@ -20,6 +20,7 @@ pub mod model;
 pub mod names;
 pub mod policy;
 mod read;
+pub mod redact;
 pub mod reference;
 pub mod resolve;
 pub mod rules;

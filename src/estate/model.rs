@@ -80,6 +80,8 @@ pub struct Customer {
     pub status: Status,
     /// Its own state bucket.
     pub state_bucket: Option<String>,
+    /// What is hidden for this customer besides the provider's own.
+    pub redact: super::redact::Redact,
     /// What it subscribes to.
     pub subscriptions: Vec<Subscription>,
 }

@@ -100,6 +100,7 @@ pub(super) fn read_customer(
         repository_id: None,
         status: Status::Active,
         state_bucket: None,
+        redact: super::redact::Redact::default(),
         subscriptions: Vec::new(),
     };
     let path = format!("customers/{}/metadata.yaml", customer.id);
@@ -119,6 +120,7 @@ pub(super) fn read_customer(
         ) {
             customer.status = status;
         }
+        customer.redact = super::redact::Redact::read(&mut fields);
         if let Some(mut state) = fields.fields("state") {
             customer.state_bucket = state.text("bucket");
             let found = state.finish();

@@ -4,6 +4,7 @@ use super::allow::{self, Allowance};
 use super::fields::{Fields, checked};
 use super::finding::{Finding, Findings};
 use super::ids::{EnvironmentId, RepoSlug};
+use super::redact::Redact;
 use super::value::{Data, Node};
 use std::collections::BTreeMap;
 
@@ -121,6 +122,8 @@ pub struct Settings {
     pub plan_max_age_hours: u64,
     /// The commit status that a customer sees.
     pub commit_status_context: String,
+    /// What is hidden besides what is hidden anyway.
+    pub redact: Redact,
     /// What lints may find for a while.
     pub allow: Vec<Allowance>,
     /// The audit log.
@@ -148,6 +151,7 @@ impl Default for Settings {
             gates: BTreeMap::new(),
             plan_max_age_hours: 72,
             commit_status_context: "infra/terraform-deploy".to_owned(),
+            redact: Redact::default(),
             allow: Vec::new(),
             audit: AuditSettings::default(),
         }
@@ -250,6 +254,7 @@ impl Settings {
             out.plan_max_age_hours = plan.number("max_age_hours").unwrap_or(72);
             top.absorb(plan.finish());
         }
+        out.redact = Redact::read(&mut top);
         if let Some(mut lint) = top.fields("lint") {
             out.allow = allow::read(&mut lint);
             top.absorb(lint.finish());

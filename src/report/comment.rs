@@ -1,62 +1,162 @@
-//! The sticky comment and the step summary: a headline, a table, then one folded section a stack.
+//! The sticky comment and the step summary: a headline, a table, then one section a stack. What
+//! failed stands before what destroys, and that before the rest, in the table as in the sections.
 
+use super::diff;
 use super::escape::{code, fence, shorten};
+use super::plan::thousands;
+pub use super::split::BUDGET;
 use super::view::{Overall, RequestView, StackState, StackView};
-use crate::engine::change::{Action, Change};
 use std::fmt::Write as _;
 
-/// What GitHub surely keeps of a comment, in bytes (documented: 65,536 characters).
-pub const BUDGET: usize = 60_000;
+/// Most bodies of a request that has ended: the sticky one, and what a person needs besides. With
+/// three reports (opened, planned, ended), each a comment and a status, a request then makes nine
+/// calls that create content, however many stacks it has.
+pub const BODIES: usize = 4;
+/// What the table may take of a comment and of a summary, in bytes.
+const TABLE: usize = 20_000;
+const SUMMARY_TABLE: usize = 300_000;
+/// GitHub keeps 1 MiB of a step summary.
+const SUMMARY: usize = 900_000;
+/// The least that a section is worth having for.
+const SECTION: usize = 1_200;
 
 /// The hidden line that finds our comment again. It names the customer and the kind, both
-/// checked ids; the author of the comment is compared too.
-pub fn marker(customer: &crate::estate::CustomerId, plan_only: bool) -> String {
-    format!(
-        "<!-- tenantry:{customer}:{} -->",
-        if plan_only { "plan" } else { "apply" }
-    )
+/// checked ids, and the part from the second on; the author of the comment is compared too.
+pub fn marker(customer: &crate::estate::CustomerId, plan_only: bool, part: usize) -> String {
+    let kind = if plan_only { "plan" } else { "apply" };
+    match part {
+        0 | 1 => format!("<!-- tenantry:{customer}:{kind} -->"),
+        n => format!("<!-- tenantry:{customer}:{kind}:{n} -->"),
+    }
 }
 
-/// The comment's body, never longer than [`BUDGET`] bytes.
+/// The sticky comment, never longer than [`BUDGET`] bytes.
 pub fn body(view: &RequestView, marker: &str) -> String {
-    let mut out = format!("{marker}\n");
+    compose(view, marker, BUDGET, TABLE).0
+}
+
+/// The sticky comment, and once the request has ended the comments that follow it: only for what
+/// failed or destroys and had no room in the first, and [`BODIES`] at most.
+pub fn bodies(view: &RequestView, marker: impl Fn(usize) -> String) -> Vec<String> {
+    let (first, cut) = compose(view, &marker(1), BUDGET, TABLE);
+    let mut out = vec![first];
+    if view.overall == Overall::Pending {
+        return out;
+    }
+    let mut left: Vec<&StackView> = cut
+        .into_iter()
+        .filter(|s| is_bad(s) || is_destructive(s))
+        .collect();
+    while !left.is_empty() && out.len() < BODIES {
+        let mut text = format!(
+            "{}\n**Continued: what failed or destroys, and had no room above**\n\n",
+            marker(out.len() + 1)
+        );
+        let room = BUDGET - text.len() - 400;
+        let cut = sections(&left, room, &mut text);
+        if cut.len() == left.len() && text.len() < 1_000 {
+            break;
+        }
+        // A section that was shortened already is not said twice.
+        left.retain(|s| cut.iter().any(|c| c.stack == s.stack && !shown(&text, s)));
+        if out.len() + 1 == BODIES && !left.is_empty() {
+            let _ = writeln!(
+                text,
+                "_{} more stacks failed or destroy something; the run's summary has them all._",
+                thousands(left.len())
+            );
+        }
+        text.push_str(&foot(view));
+        out.push(text);
+    }
+    out
+}
+
+fn shown(text: &str, stack: &StackView) -> bool {
+    text.contains(&format!("<summary>{}", code(&stack.stack.to_string())))
+}
+
+/// What stands in a follow-up that is needed no more.
+pub fn retired(marker: &str) -> String {
+    format!("{marker}\n_Nothing more to say here: the comment above has everything._\n")
+}
+
+/// The step summary.
+pub fn summary(view: &RequestView) -> String {
+    compose(view, "", SUMMARY, SUMMARY_TABLE).0
+}
+
+/// One text of at most `budget` bytes, and the stacks of which something is missing in it.
+fn compose<'v>(
+    view: &'v RequestView,
+    marker: &str,
+    budget: usize,
+    rows: usize,
+) -> (String, Vec<&'v StackView>) {
+    let mut out = String::new();
+    if !marker.is_empty() {
+        let _ = writeln!(out, "{marker}");
+    }
     head(view, &mut out);
     findings(view, &mut out);
-    table(view, &mut out);
+    table(view, rows, &mut out);
     let foot = foot(view);
-    let note = "\n_Some details were left out because a comment is limited in size; the run's summary has them all._\n";
-    let mut room = BUDGET.saturating_sub(out.len() + foot.len() + note.len());
-    let mut cut = false;
-    // What failed is read first.
-    let mut order: Vec<&StackView> = view.stacks.iter().collect();
-    order.sort_by_key(|s| !is_bad(s));
-    for stack in order {
-        let (section, whole) = section(stack, room);
-        cut |= !whole;
-        if section.len() <= room {
-            room -= section.len();
-            out.push_str(&section);
-        } else {
-            cut = true;
-        }
-    }
-    if cut {
-        out.push_str(note);
+    let note = |n: usize| {
+        format!(
+            "\n_Some details of {} stack{} were left out because a comment is limited in size; the run's summary has them all._\n",
+            thousands(n),
+            if n == 1 { "" } else { "s" }
+        )
+    };
+    let room = budget.saturating_sub(out.len() + foot.len() + note(1_000_000).len());
+    let order = by_urgency(view);
+    let cut = sections(&order, room, &mut out);
+    if !cut.is_empty() {
+        out.push_str(&note(cut.len()));
     }
     out.push_str(&foot);
-    shorten(&out, BUDGET)
+    (out, cut)
 }
 
-/// The step summary; GitHub keeps 1 MiB.
-pub fn summary(view: &RequestView) -> String {
-    let mut out = String::new();
-    head(view, &mut out);
-    findings(view, &mut out);
-    table(view, &mut out);
-    for stack in &view.stacks {
-        out.push_str(&section(stack, 200_000).0);
+/// What failed, then what destroys, then the rest; within each in promotion order.
+fn by_urgency(view: &RequestView) -> Vec<&StackView> {
+    let mut order: Vec<&StackView> = view.stacks.iter().collect();
+    order.sort_by_key(|s| (!is_bad(s), !is_destructive(s)));
+    order
+}
+
+/// Adds sections within `room` bytes, and returns the stacks of which something is missing. Small
+/// ones are whole; what they leave is shared among the large ones.
+fn sections<'v>(order: &[&'v StackView], room: usize, out: &mut String) -> Vec<&'v StackView> {
+    let whole: Vec<String> = order.iter().map(|s| section(s, room).0).collect();
+    let mut sizes: Vec<usize> = whole.iter().map(String::len).filter(|l| *l > 0).collect();
+    sizes.sort_unstable();
+    let mut free = room;
+    let mut share = room;
+    for (i, size) in sizes.iter().enumerate() {
+        share = (free / (sizes.len() - i)).max(SECTION);
+        if *size > share {
+            break;
+        }
+        free -= size;
     }
-    shorten(&out, 900_000)
+    let mut left = room;
+    let mut cut = Vec::new();
+    for (stack, whole) in order.iter().zip(whole) {
+        let (text, complete) = match whole.len() <= share {
+            true => (whole, section(stack, room).1),
+            false => section(stack, share.min(left)),
+        };
+        let fits = text.len() <= left;
+        if fits {
+            left -= text.len();
+            out.push_str(&text);
+        }
+        if !(fits && complete) {
+            cut.push(*stack);
+        }
+    }
+    cut
 }
 
 fn head(view: &RequestView, out: &mut String) {
@@ -65,7 +165,8 @@ fn head(view: &RequestView, out: &mut String) {
         Overall::Success => "✅",
         Overall::Failure => "❌",
     };
-    let _ = writeln!(out, "### {sign} Infrastructure: {}\n", code(&view.headline));
+    let headline = code(&shorten(&view.headline, 1_000));
+    let _ = writeln!(out, "### {sign} Infrastructure: {headline}\n");
 }
 
 fn findings(view: &RequestView, out: &mut String) {
@@ -73,42 +174,82 @@ fn findings(view: &RequestView, out: &mut String) {
         return;
     }
     let _ = writeln!(out, "Nothing was planned or applied. Please correct:\n");
-    let lines: Vec<String> = view
-        .findings
-        .iter()
-        .take(50)
-        .map(ToString::to_string)
-        .collect();
-    out.push_str(&fence("text", &lines.join("\n")));
-    if view.findings.len() > 50 {
-        let _ = writeln!(out, "\n… and {} more.", view.findings.len() - 50);
+    let mut lines = String::new();
+    let mut shown = 0;
+    for finding in view.findings.iter().take(50) {
+        let line = shorten(&finding.to_string(), 4_000);
+        if lines.len() + line.len() > 20_000 {
+            break;
+        }
+        let _ = writeln!(lines, "{line}");
+        shown += 1;
+    }
+    out.push_str(&fence("text", &lines));
+    if view.findings.len() > shown {
+        let _ = writeln!(out, "\n… and {} more.", view.findings.len() - shown);
     }
     out.push('\n');
 }
 
-fn table(view: &RequestView, out: &mut String) {
+/// A table of the stacks, whole rows within `room` bytes; what is omitted is counted by state.
+fn table(view: &RequestView, room: usize, out: &mut String) {
     if view.stacks.is_empty() {
         return;
     }
     out.push_str("| stack | state | changes | plan |\n| --- | --- | --- | --- |\n");
-    // A request never has more than a few rows; a fleet is reported elsewhere.
-    for stack in view.stacks.iter().take(300) {
-        let changes = stack
-            .changes
-            .as_ref()
-            .map_or_else(|| "–".to_owned(), |c| code(&c.summary()));
-        let digest = stack
-            .digest
-            .as_deref()
-            .map_or_else(|| "–".to_owned(), |d| code(d.get(7..19).unwrap_or(d)));
-        let _ = writeln!(
-            out,
-            "| {} | {} | {changes} | {digest} |",
-            code(&stack.stack.to_string()),
-            state(stack)
-        );
+    let rows: usize = view.stacks.iter().map(|s| row(s).len()).sum();
+    let order = match rows <= room {
+        true => view.stacks.iter().collect(),
+        false => by_urgency(view),
+    };
+    let mut left = room;
+    let mut omitted: Vec<(&'static str, usize)> = Vec::new();
+    let mut full = false;
+    for stack in order {
+        let row = row(stack);
+        full |= row.len() > left;
+        if !full {
+            left -= row.len();
+            out.push_str(&row);
+            continue;
+        }
+        let word = word(stack);
+        match omitted.iter_mut().find(|(w, _)| *w == word) {
+            Some((_, n)) => *n += 1,
+            None => omitted.push((word, 1)),
+        }
     }
     out.push('\n');
+    if !omitted.is_empty() {
+        let all: usize = omitted.iter().map(|(_, n)| n).sum();
+        let words: Vec<String> = omitted
+            .iter()
+            .map(|(w, n)| format!("{} {w}", thousands(*n)))
+            .collect();
+        let _ = writeln!(
+            out,
+            "_… and {} more of {} stacks: {}. The run's summary lists them._\n",
+            thousands(all),
+            thousands(view.stacks.len()),
+            words.join(", ")
+        );
+    }
+}
+
+fn row(stack: &StackView) -> String {
+    let changes = stack
+        .changes
+        .as_ref()
+        .map_or_else(|| "–".to_owned(), |c| code(&c.summary()));
+    let digest = stack
+        .digest
+        .as_deref()
+        .map_or_else(|| "–".to_owned(), |d| code(d.get(7..19).unwrap_or(d)));
+    format!(
+        "| {} | {} | {changes} | {digest} |\n",
+        code(&stack.stack.to_string()),
+        state(stack)
+    )
 }
 
 fn is_bad(stack: &StackView) -> bool {
@@ -118,51 +259,81 @@ fn is_bad(stack: &StackView) -> bool {
     )
 }
 
-fn state(stack: &StackView) -> String {
+fn is_destructive(stack: &StackView) -> bool {
+    let changes = stack.changes.as_ref();
+    changes.is_some_and(|c| c.changes.iter().any(|c| diff::is_destructive(c.action)))
+}
+
+/// The state in a word.
+fn word(stack: &StackView) -> &'static str {
     match &stack.state {
-        StackState::Waiting => "waiting".to_owned(),
-        StackState::Planned => "planned".to_owned(),
-        StackState::PlanFailed { .. } => "❌ plan failed".to_owned(),
-        StackState::Applying => "applying".to_owned(),
-        StackState::Applied => match &stack.approved_by {
-            Some(who) => format!("✅ applied, approved by {}", code(who)),
-            None => "✅ applied".to_owned(),
-        },
-        StackState::ApplyFailed { .. } => "❌ apply failed".to_owned(),
-        StackState::Refused { .. } => "⛔ not applied".to_owned(),
+        StackState::Waiting => "waiting",
+        StackState::Planned => "planned",
+        StackState::PlanFailed { .. } => "❌ plan failed",
+        StackState::Applying => "applying",
+        StackState::Applied => "✅ applied",
+        StackState::ApplyFailed { .. } => "❌ apply failed",
+        StackState::Refused { .. } => "⛔ not applied",
     }
 }
 
-/// One stack, and whether all of it fitted into `room` bytes.
+fn state(stack: &StackView) -> String {
+    match (&stack.state, &stack.approved_by) {
+        (StackState::Applied, Some(who)) => {
+            format!("{}, approved by {}", word(stack), code(who))
+        }
+        _ => word(stack).to_owned(),
+    }
+}
+
+/// One stack in about `room` bytes, and whether all of it is there.
 fn section(stack: &StackView, room: usize) -> (String, bool) {
     let mut text = String::new();
     let mut whole = true;
+    // Escapes can make a text longer; a third is kept for them.
+    let fair = |left: usize| left.saturating_sub(400) / 3 * 2;
     if let StackState::PlanFailed { message }
     | StackState::ApplyFailed { message }
     | StackState::Refused {
         reason: message, ..
     } = &stack.state
     {
-        text.push_str(&fence("text", &shorten(message, 6_000)));
+        let max = fair(room).clamp(400, 6_000);
+        whole &= message.len() <= max;
+        text.push_str(&fence("text", &shorten(message, max)));
     }
     if !stack.warnings.is_empty() {
-        let lines: Vec<String> = stack
+        let mut lines: Vec<String> = stack
             .warnings
             .iter()
             .take(20)
-            .map(ToString::to_string)
+            .map(|w| shorten(&w.to_string(), 1_000))
             .collect();
-        text.push_str(&fence("text", &lines.join("\n")));
+        if stack.warnings.len() > 20 {
+            lines.push(format!("… and {} more", stack.warnings.len() - 20));
+        }
+        let lines = lines.join("\n");
+        if text.is_empty() || text.len() + lines.len() < room / 2 {
+            text.push_str(&fence("text", &lines));
+        } else {
+            whole = false;
+        }
     }
-    if let Some(changes) = stack.changes.as_ref().filter(|c| !c.changes.is_empty()) {
-        let mut diff = String::new();
-        let limit = room.saturating_sub(text.len() + 400);
+    let changes = stack.changes.as_ref();
+    if let Some(changes) = changes.filter(|c| !c.changes.is_empty() || !c.outputs.is_empty()) {
+        let mut lines = String::new();
+        let limit = fair(room.saturating_sub(text.len()));
         for (count, change) in changes.changes.iter().enumerate() {
-            let lines = describe(change);
-            // Escapes can make a line longer; a third is kept for them.
-            if diff.len() + lines.len() > limit / 3 * 2 {
+            let of_change = diff::lines(change).join("\n");
+            let line = diff::line(change);
+            if lines.len() + of_change.len() <= limit {
+                let _ = writeln!(lines, "{of_change}");
+            } else if diff::is_destructive(change.action) && lines.len() + line.len() <= limit {
+                let _ = writeln!(lines, "{line}");
+                whole = false;
+            } else {
                 let _ = writeln!(
-                    diff,
+                    lines,
                     "# {} more of {} are not shown here",
                     changes.changes.len() - count,
                     changes.changes.len()
@@ -170,17 +341,22 @@ fn section(stack: &StackView, room: usize) -> (String, bool) {
                 whole = false;
                 break;
             }
-            diff.push_str(&lines);
         }
-        text.push_str(&fence("diff", &diff));
+        for line in changes.outputs.iter().filter_map(diff::attribute) {
+            if lines.len() + line.len() > limit {
+                whole = false;
+                let _ = writeln!(lines, "# more outputs are not shown here");
+                break;
+            }
+            let _ = writeln!(lines, "{line}");
+        }
+        text.push_str(&fence("diff", &lines));
     }
     if text.is_empty() {
         return (String::new(), whole);
     }
     let open = if is_bad(stack) { " open" } else { "" };
-    let summary = stack
-        .changes
-        .as_ref()
+    let summary = changes
         .map(|c| format!(": {}", code(&c.summary())))
         .unwrap_or_default();
     (
@@ -192,45 +368,16 @@ fn section(stack: &StackView, room: usize) -> (String, bool) {
     )
 }
 
-/// A change as lines of a diff: the sign stands first, so that GitHub colours it.
-fn describe(change: &Change) -> String {
-    let sign = match change.action {
-        Action::Delete | Action::Replace => "-",
-        Action::Create => "+",
-        Action::Update => "!",
-        Action::Read | Action::Forget => "#",
-    };
-    let one_line = |text: &str| text.replace(['\n', '\r'], "\\n");
-    let mut out = format!(
-        "{sign} {} {}\n",
-        change.action.word(),
-        one_line(&change.address)
-    );
-    for attribute in change.attributes.iter().take(200) {
-        let path = one_line(&attribute.path);
-        let line = match (&attribute.before, &attribute.after) {
-            (Some(b), Some(a)) => format!("!     {path}: {} -> {}", one_line(b), one_line(a)),
-            (Some(b), None) => format!("-     {path}: {}", one_line(b)),
-            (None, Some(a)) => format!("+     {path}: {}", one_line(a)),
-            (None, None) => continue,
-        };
-        out.push_str(&line);
-        out.push('\n');
-    }
-    if change.attributes.len() > 200 {
-        let _ = writeln!(
-            out,
-            "#     {} more attributes",
-            change.attributes.len() - 200
-        );
-    }
-    out
-}
-
 fn foot(view: &RequestView) -> String {
+    let safe = |u: &&String| {
+        u.starts_with("http")
+            && u.bytes()
+                .all(|b| b.is_ascii_alphanumeric() || b":/._-~?=&%".contains(&b))
+    };
     let link = view
         .run_url
         .as_ref()
+        .filter(safe)
         .map(|u| format!(" · [run]({u})"))
         .unwrap_or_default();
     format!(
@@ -243,7 +390,7 @@ fn foot(view: &RequestView) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::change::{Attribute, Changes};
+    use crate::engine::change::{Action, Attribute, Change, Changes};
 
     fn view(changes: Vec<Change>) -> RequestView {
         let Ok(stack) = "acme/web/staging".parse() else {
@@ -262,7 +409,7 @@ mod tests {
                 state: StackState::Planned,
                 changes: Some(Changes {
                     changes,
-                    outputs_change: false,
+                    ..Changes::default()
                 }),
                 digest: None,
                 approved_by: None,

@@ -1,42 +1,70 @@
 //! Foreign text, made harmless for the place where it is shown.
 
-/// Whether a character is hidden, changes direction or controls a terminal.
+/// Whether a character is hidden, changes direction, controls a terminal, or looks like a mark
+/// or a space that it is not (Unicode: general categories Cc, Cf, Zs; UTS 39, "Confusables").
 fn is_unsafe(c: char) -> bool {
     matches!(c,
-        '\u{0}'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{9f}' | '\u{ad}' | '\u{61c}'
-        | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}'
-        | '\u{feff}' | '\u{fff9}'..='\u{fffb}' | '\u{e0000}'..='\u{e007f}')
+        '\u{0}'..='\u{8}' | '\u{b}'..='\u{1f}' | '\u{7f}'..='\u{a0}' | '\u{ad}' | '\u{34f}'
+        | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{1680}' | '\u{17b4}' | '\u{17b5}'
+        | '\u{180b}'..='\u{180f}' | '\u{2000}'..='\u{2011}' | '\u{2024}' | '\u{2028}'..='\u{202f}'
+        | '\u{2043}' | '\u{2044}' | '\u{205f}'..='\u{206f}' | '\u{2212}' | '\u{2215}' | '\u{2236}'
+        | '\u{2800}' | '\u{29f8}' | '\u{3000}' | '\u{3164}' | '\u{a789}' | '\u{fe00}'..='\u{fe0f}'
+        | '\u{fe50}'..='\u{fe6b}' | '\u{feff}' | '\u{ff01}'..='\u{ff0f}' | '\u{ff1a}'..='\u{ff20}'
+        | '\u{ffa0}' | '\u{fff9}'..='\u{fffc}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}'
+        | '\u{1d400}'..='\u{1d7ff}' | '\u{e0000}'..='\u{e01ef}')
 }
 
-/// Plain text for a terminal: control and hidden characters are written out, lines stay.
+/// Whether a letter belongs to a script that has look-alikes of Latin letters.
+fn is_lookalike(c: char) -> bool {
+    matches!(c,
+        '\u{251}' | '\u{261}' | '\u{370}'..='\u{3ff}' | '\u{400}'..='\u{58f}' | '\u{13a0}'..='\u{13ff}'
+        | '\u{1f00}'..='\u{1fff}' | '\u{2c80}'..='\u{2cff}' | '\u{a4d0}'..='\u{a4ff}'
+        | '\u{ab70}'..='\u{abbf}' | '\u{ff10}'..='\u{ff19}' | '\u{ff21}'..='\u{ff3a}'
+        | '\u{ff41}'..='\u{ff5a}')
+}
+
+/// Plain text for a terminal: control and hidden characters are written out, lines stay. In a
+/// word that mixes Latin with letters that look like it, those are written out, too.
 pub fn terminal(text: &str) -> String {
-    text.chars()
-        .fold(String::with_capacity(text.len()), |mut out, c| {
-            if is_unsafe(c) {
-                out.extend(c.escape_unicode());
-            } else {
-                out.push(c);
-            }
-            out
-        })
+    let plain = |b: u8| b == b'\n' || b == b'\t' || (0x20..0x7f).contains(&b);
+    if text.bytes().all(plain) {
+        return text.to_owned();
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(c) = rest.chars().next() {
+        let length = rest
+            .find(|c: char| !c.is_alphanumeric())
+            .unwrap_or(rest.len());
+        if length == 0 {
+            push(&mut out, c, is_unsafe(c));
+            rest = &rest[c.len_utf8()..];
+            continue;
+        }
+        let (word, after) = rest.split_at(length);
+        let mixed = word.bytes().any(|b| b.is_ascii_alphabetic());
+        for c in word.chars() {
+            push(&mut out, c, is_unsafe(c) || mixed && is_lookalike(c));
+        }
+        rest = after;
+    }
+    out
+}
+
+fn push(out: &mut String, c: char, escaped: bool) {
+    if escaped {
+        out.extend(c.escape_unicode());
+    } else {
+        out.push(c);
+    }
 }
 
 /// Inline code for Markdown and HTML: every ASCII punctuation mark becomes an entity, so that
 /// no fence, link, mention, table cell or tag can begin inside.
 pub fn code(text: &str) -> String {
     let mut out = String::from("<code>");
-    for c in text.chars() {
+    for c in terminal(&text.replace(['\n', '\r', '\t'], " ")).chars() {
         match c {
-            '\n' | '\r' | '\t' => out.push(' '),
-            c if is_unsafe(c) => out.extend(c.escape_unicode().flat_map(|c| {
-                if c.is_ascii_punctuation() {
-                    entity(c)
-                } else {
-                    c.to_string()
-                }
-                .chars()
-                .collect::<Vec<_>>()
-            })),
             c if c.is_ascii_punctuation() && !matches!(c, '-' | '.' | '/' | ',') => {
                 out.push_str(&entity(c))
             }
@@ -51,11 +79,38 @@ fn entity(c: char) -> String {
     format!("&#{};", c as u32)
 }
 
-/// A fenced block. The fence is longer than any run of backticks inside.
-pub fn fence(language: &str, text: &str) -> String {
-    let text = terminal(text);
+/// Longest run of backticks that is kept; a fence has to be longer than the longest of its text.
+const TICKS: usize = 40;
+
+/// The fence for a text: longer than any run of backticks inside.
+pub fn fence_for(text: &str) -> String {
     let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
+    "`".repeat(longest.clamp(2, TICKS) + 1)
+}
+
+/// Text for inside of a fence: hidden characters written out, endless runs of backticks shortened.
+pub fn fenced(text: &str) -> String {
+    let text = terminal(text);
+    if !text.contains(&"`".repeat(TICKS + 1)) {
+        return text;
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut run = 0;
+    for c in text.chars() {
+        run = if c == '`' { run + 1 } else { 0 };
+        match run {
+            0..=TICKS => out.push(c),
+            _ if run == TICKS + 1 => out.push('…'),
+            _ => {}
+        }
+    }
+    out
+}
+
+/// A fenced block.
+pub fn fence(language: &str, text: &str) -> String {
+    let text = fenced(text);
+    let fence = fence_for(&text);
     format!(
         "{fence}{language}\n{}\n{fence}\n",
         text.trim_end_matches('\n')
@@ -176,6 +231,21 @@ mod tests {
             '\u{ad}',
             '\u{2066}',
             '\u{e0041}',
+            '\u{a0}',
+            '\u{2003}',
+            '\u{3000}',
+            '\u{2800}',
+            '\u{3164}',
+            '\u{fe0f}',
+            '\u{e0101}',
+            '\u{2215}',
+            '\u{2024}',
+            '\u{ff0f}',
+            '\u{ff20}',
+            '\u{1d41a}',
+            '\u{2028}',
+            '\u{9b}',
+            '\u{7f}',
         ] {
             let text = format!("a{c}b");
             for shown in [terminal(&text), code(&text), html(&text), fence("", &text)] {
@@ -183,5 +253,24 @@ mod tests {
                 assert!(shown.contains("u"), "{shown:?}");
             }
         }
+    }
+
+    #[test]
+    fn t21_letters_that_look_like_others_are_shown_in_mixed_words() {
+        assert_eq!(terminal("p\u{430}yp\u{430}l"), "p\\u{430}yp\\u{430}l");
+        assert_eq!(terminal("\u{391}dmin x"), "\\u{391}dmin x");
+        assert_eq!(terminal("\u{ff41}dmin"), "\\u{ff41}dmin");
+        // A word of one script is what it looks like.
+        assert_eq!(
+            terminal("привет мир, Ελλάδα, Straße, 日本語"),
+            "привет мир, Ελλάδα, Straße, 日本語"
+        );
+    }
+
+    #[test]
+    fn t16_a_run_of_backticks_cannot_make_a_fence_endless() {
+        let text = "`".repeat(50_000);
+        assert!(fence("text", &text).len() < 200);
+        assert_eq!(outside_code(&text), "start  endlast");
     }
 }

@@ -2,8 +2,11 @@
 //! annotations and step outputs for the runner. Text in, text out.
 
 pub mod comment;
+pub mod diff;
 pub mod escape;
+pub mod plan;
 pub mod reference;
 pub mod runner;
 pub mod sarif;
+pub mod split;
 pub mod view;

@@ -39,13 +39,32 @@ pub fn annotation(finding: &Finding) -> String {
 /// Foreign text for the log. The runner executes `::cmd::` at the start of a line and `##[cmd]`
 /// anywhere, so the first is switched off and the second is broken.
 pub fn foreign(text: &str, token: &str) -> String {
-    let text = terminal(text)
-        .replace("##[", "##\u{2060}[")
-        .replace(token, "…");
+    let text = terminal(text).replace("##[", "## [").replace(token, "…");
     format!(
         "::stop-commands::{token}\n{}\n::{token}::",
         text.trim_end_matches('\n')
     )
+}
+
+/// Text in which the runner finds no command, for lines that are not between stop-commands.
+pub fn inert(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for line in text.split_inclusive('\n') {
+        let rest = line.trim_start_matches(|c: char| c.is_whitespace() && c != '\n');
+        if let Some(after) = rest.strip_prefix("::") {
+            out.push_str(&line[..line.len() - rest.len()]);
+            out.push_str(": :");
+            out.push_str(after);
+        } else {
+            out.push_str(line);
+        }
+    }
+    out.replace("##[", "## [")
+}
+
+/// Masks one line of a secret in the runner's log.
+pub fn mask(secret: &str) -> String {
+    format!("::add-mask::{}", command_data(secret))
 }
 
 #[cfg(test)]
@@ -118,6 +137,20 @@ mod tests {
         #[test]
         fn t7_foreign_text_holds_no_command(text in "( *::[a-z-]{1,12}( a=b)?::x|##\\[add-path\\]x|\\n|\\r|[a-z ]{0,5}){0,12}") {
             prop_assert_eq!(commands(&foreign(&text, TOKEN)), Vec::<String>::new());
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn t7_inert_text_holds_no_command(text in "([ \\t]*::[a-z-]{1,12}( a=b)?::x|##\\[add-path\\]x|\\n|\\r|[a-z: #\\[]{0,5}){0,12}") {
+            prop_assert_eq!(commands(&inert(&super::super::escape::terminal(&text))), Vec::<String>::new());
+        }
+
+        #[test]
+        fn t7_a_mask_is_one_command(secret in "[ -~\\n\\r%:]{4,40}") {
+            let line = mask(&secret);
+            prop_assert_eq!(line.lines().count(), 1);
+            prop_assert_eq!(commands(&line), vec!["add-mask".to_owned()]);
         }
     }
 

@@ -28,8 +28,8 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     })?;
     let identity = SealIdentity::parse(identity)?;
     let work = step::work_folder(env);
-    let machine = step::machine(env, &work);
-    printer.progress(&format!("applying {}", args.stack.stack));
+    let begun = step::Begun::new(printer, format!("applying {}", args.stack.stack));
+    let machine = step::machine(env, &work, &begun);
     let done = apply(
         &manager,
         &args.stack.request,

@@ -14,6 +14,7 @@ mod matrix;
 mod plan;
 mod policy;
 mod reconcile;
+mod render;
 mod report;
 mod resolve;
 mod schema;
@@ -59,6 +60,8 @@ pub enum Command {
     Apply(apply::Args),
     /// Manager: tell the customer where a request stands.
     Report(report::Args),
+    /// Show a plan as bodies of comments, without secrets.
+    Render(render::Args),
     /// Manager: find what differs or was left open, over all customers.
     Reconcile(reconcile::Args),
     /// Show what a sealed plan is bound to, and verify it.
@@ -74,6 +77,7 @@ impl Command {
     fn formats(&self) -> &'static [Format] {
         match self {
             Self::Resolve(_) => &[Format::Text, Format::Yaml, Format::Json, Format::Tfvars],
+            Self::Render(_) => &[Format::Text, Format::Json],
             Self::Validate(_) => &[Format::Text, Format::Json, Format::Github, Format::Sarif],
             _ => &[Format::Text, Format::Json, Format::Github],
         }
@@ -111,6 +115,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Gate(args) => gate::run(&args, env, printer).await,
         Command::Apply(args) => apply::run(&args, env, printer).await,
         Command::Report(args) => report::run(&args, env, printer).await,
+        Command::Render(args) => render::run(&args, printer),
         Command::Reconcile(args) => reconcile::run(&args, env, printer).await,
         Command::Inspect(args) => inspect::run(&args, env, printer),
         Command::Audit(args) => audit::run(&args, env, printer).await,

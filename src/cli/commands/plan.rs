@@ -26,8 +26,8 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     step::in_environment(env, &args.stack.stack, "plan")?;
     let manager = step::manager(&args.stack.step, env)?;
     let work = step::work_folder(env);
-    let machine = step::machine(env, &work);
-    printer.progress(&format!("planning {}", args.stack.stack));
+    let begun = step::Begun::new(printer, format!("planning {}", args.stack.stack));
+    let machine = step::machine(env, &work, &begun);
     let done = plan(&manager, &args.stack.request, &args.stack.stack, &machine).await;
     let _ = std::fs::remove_dir_all(&work);
     let record = match done {

@@ -8,10 +8,43 @@ use tokio::process::Command;
 /// Longest log kept per run, in bytes.
 const LOG: usize = 4 << 20;
 
-async fn follow(inner: &Inner, run: u64, from: impl AsyncRead + Unpin, mut line: impl FnMut(&str)) {
+/// Secrets that a command has asked to mask, as the real runner does for the rest of a job.
+type Masks = std::sync::Mutex<Vec<String>>;
+
+/// What the log gets of a line: nothing of `::add-mask::`, and `***` for what was masked.
+fn logged(text: &str, masks: &Masks) -> Option<String> {
+    let mut masks = masks
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(secret) = text.trim_start().strip_prefix("::add-mask::") {
+        let secret = secret
+            .trim_end_matches('\r')
+            .replace("%0D", "\r")
+            .replace("%0A", "\n");
+        let secret = secret.replace("%25", "%");
+        if !secret.is_empty() && !masks.contains(&secret) {
+            masks.push(secret);
+        }
+        return None;
+    }
+    let masked = masks
+        .iter()
+        .fold(text.to_owned(), |text, m| text.replace(m.as_str(), "***"));
+    Some(masked)
+}
+
+async fn follow(
+    inner: &Inner,
+    run: u64,
+    from: impl AsyncRead + Unpin,
+    masks: &Masks,
+    mut line: impl FnMut(&str),
+) {
     let mut lines = BufReader::new(from).split(b'\n');
     while let Ok(Some(raw)) = lines.next_segment().await {
-        let text = String::from_utf8_lossy(&raw).into_owned();
+        let Some(text) = logged(&String::from_utf8_lossy(&raw), masks) else {
+            continue;
+        };
         line(&text);
         if let Some(r) = inner.state().runs.get_mut(&run)
             && r.log.len() < LOG
@@ -55,10 +88,11 @@ pub async fn execute(
     };
     let (out, err) = (child.stdout.take()?, child.stderr.take()?);
     let mut stop = inner.stopping.subscribe();
+    let masks = Masks::default();
     let ended = async {
         tokio::join!(
-            follow(inner, run, out, line),
-            follow(inner, run, err, |_| {})
+            follow(inner, run, out, &masks, line),
+            follow(inner, run, err, &masks, |_| {})
         );
         child.wait().await
     };
