@@ -148,7 +148,7 @@ fn generate(count: usize) -> String {
         let id = format!("{:016x}{:016x}", dice.next(1 << 30), dice.next(1 << 30));
         let values = |version: u64| {
             format!(
-                r#"{{"arn":"arn:aws:ssm:eu-west-1:123456789012:parameter/shop/{i:06}","description":"Setting {i} of the shop, held by team {}","name":"/shop/{i:06}","tags":{{"owner":"team-{}","cost":"{}"}},"value":"s3cr3t-{id}","version":{version}}}"#,
+                r#"{{"arn":"arn:aws:ssm:eu-west-1:123456789012:parameter/shop/{i:06}","description":"Setting {i} of the shop, held by team {} and looked at once a year","name":"/shop/{i:06}","tags":{{"owner":"team-{}","cost":"{}"}},"value":"s3cr3t-{id}","version":{version}}}"#,
                 i % 20,
                 i % 20,
                 1000 + i % 9000

@@ -54,17 +54,25 @@ pub(super) fn tokens(text: &str, out: &mut Vec<Range<usize>>) {
     }
 }
 
+/// How far the password of a URL may be from its scheme.
+const URL: usize = 4 << 10;
+
 /// The password of `scheme://user:password@host`.
 pub(super) fn urls(text: &str, out: &mut Vec<Range<usize>>) {
     let mut from = 0;
     while let Some(at) = text[from..].find("://") {
         let start = from + at + 3;
-        let rest = &text[start..];
-        let run = rest
-            .find(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '`' | '|'))
-            .unwrap_or(rest.len());
-        let run = &rest[..run];
-        let run = &run[..run.find("://").unwrap_or(run.len())];
+        let mut window = text.len().min(start + URL);
+        while !text.is_char_boundary(window) {
+            window -= 1;
+        }
+        let rest = &text[start..window];
+        // Up to the next URL first: a text of nothing but URLs is then looked at once.
+        let run = &rest[..rest.find("://").unwrap_or(rest.len())];
+        let run = run
+            .split(|c: char| c.is_whitespace() || matches!(c, '"' | '<' | '>' | '`' | '|'))
+            .next()
+            .unwrap_or_default();
         from = start + run.len();
         let Some(colon) = run.find([':', '@', '/', '?']) else {
             continue;
@@ -213,12 +221,12 @@ fn value_at(text: &str, at: usize) -> (Option<Range<usize>>, usize) {
                     end += 2;
                     continue;
                 }
-                let back = bytes[inside..end]
-                    .iter()
-                    .rev()
-                    .take_while(|b| **b == b'\\')
-                    .count();
-                if bytes[end] == *quote && back == slashes {
+                // Counted at quotes only, or a long run of backslashes would be counted for each.
+                let back = |end: usize| {
+                    let before = bytes[inside..end].iter().rev();
+                    before.take_while(|b| **b == b'\\').count()
+                };
+                if bytes[end] == *quote && back(end) == slashes {
                     break;
                 }
                 end += 1;
@@ -556,6 +564,45 @@ mod tests {
             "Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MGFiY2RlZg9Xk2==",
         ] {
             assert_eq!(hidden(random, secret), "#", "{secret}");
+        }
+    }
+
+    #[test]
+    fn t20_no_text_takes_long() {
+        let names = Names::default();
+        for piece in [
+            "a://a:",
+            "://",
+            "token=\\\"\\",
+            "\\",
+            "token=[",
+            "password:",
+            "=",
+            "token=\"",
+            "secret = <<E\n",
+            "eyJaaaaaaaaaa",
+            "-----BEGIN PRIVATE KEY-----",
+            "bearer ",
+            "ghp_",
+            "aB3",
+            "a:b@",
+            "] ",
+            "\"'\\",
+        ] {
+            for start in ["", "token=\\\"", "https://"] {
+                let text = format!("{start}{}", piece.repeat((1 << 20) / piece.len()));
+                let begun = std::time::Instant::now();
+                let mut out = Vec::new();
+                tokens(&text, &mut out);
+                urls(&text, &mut out);
+                assignments(&text, &names, &mut out);
+                random(&text, &mut out);
+                assert!(
+                    begun.elapsed().as_secs() < 20,
+                    "{start}{piece}: {:?}",
+                    begun.elapsed()
+                );
+            }
         }
     }
 
