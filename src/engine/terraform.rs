@@ -1,6 +1,7 @@
 //! Engine `terraform`: OpenTofu or Terraform, in a folder of its own, with a scrubbed
 //! environment and nothing of the customer's but values.
 
+use super::launch::{Launch, Output, Run};
 use super::module::{LOCK, Module};
 use super::redact::Redactor;
 use super::versions::Versions;
@@ -9,9 +10,8 @@ use crate::estate::{CustomerId, StackId};
 use serde_json::{Map, Value, json};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::process::Command;
 
 /// Why the tool could not do its work.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +88,8 @@ pub struct Tool {
     pub limit: Duration,
     /// What must not be seen in what the tool says.
     pub redactor: Redactor,
+    /// Starts it.
+    pub launch: Arc<dyn Launch>,
 }
 
 impl Tool {
@@ -326,7 +328,7 @@ impl Workspace {
 
     async fn run(&self, tool: &Tool, args: &[&str]) -> Result<Vec<u8>, TerraformError> {
         let (step, done) = self.output(tool, args).await?;
-        if done.status.success() {
+        if done.success {
             return Ok(done.stdout);
         }
         let mut redactor = tool.redactor.clone();
@@ -334,7 +336,7 @@ impl Workspace {
             // What the state holds of secrets, also of resources that were made just now, is
             // known to nobody here yet. Without a state there is nothing to learn.
             if let Ok((_, state)) = self.output(tool, &["show", "-json", "-no-color"]).await
-                && state.status.success()
+                && state.success
             {
                 let _ = super::plan_json::learn_state(&state.stdout, &mut redactor);
             }
@@ -351,7 +353,7 @@ impl Workspace {
         &self,
         tool: &Tool,
         args: &[&str],
-    ) -> Result<(String, std::process::Output), TerraformError> {
+    ) -> Result<(String, Output), TerraformError> {
         let step = format!(
             "{} {}",
             tool.name(),
@@ -362,21 +364,13 @@ impl Workspace {
             binary: tool.binary.display().to_string(),
             source,
         };
-        let child = Command::new(&tool.binary)
-            .args(args)
-            .current_dir(&self.folder)
-            .env_clear()
-            .envs(tool.env.iter().map(|(k, v)| (k, v)))
-            .env("TF_IN_AUTOMATION", "1")
-            .env("TF_INPUT", "0")
-            .env("CHECKPOINT_DISABLE", "1")
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
-        match tokio::time::timeout(tool.limit, child.wait_with_output()).await {
+        let run = Run {
+            binary: &tool.binary,
+            args,
+            folder: &self.folder,
+            env: &tool.env,
+        };
+        match tokio::time::timeout(tool.limit, tool.launch.launch(run)).await {
             Ok(done) => Ok((step, done.map_err(failed)?)),
             Err(_) => Err(TerraformError::TimedOut {
                 step,
@@ -441,6 +435,7 @@ esac
             env: vec![("PATH".into(), "/usr/bin:/bin".into())],
             limit: Duration::from_secs(60),
             redactor,
+            launch: Arc::new(super::super::launch::Child),
         };
         let folder = dir.path().join("work");
         std::fs::create_dir(&folder)?;
