@@ -182,7 +182,7 @@ pub fn manager(args: &StepArgs, env: &Env) -> Result<Manager, CliError> {
     Ok(Manager {
         repository,
         estate,
-        rules,
+        rules: Arc::new(rules),
         own,
         source,
         store,
