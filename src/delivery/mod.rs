@@ -7,10 +7,12 @@
 pub mod apply;
 pub mod bundle;
 mod custody;
+mod enact;
 pub mod error;
 pub mod gate;
 pub mod gitops;
 pub mod hint;
+mod hold;
 pub mod identity;
 pub mod intake;
 pub mod manager;

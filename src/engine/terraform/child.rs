@@ -1,6 +1,6 @@
 //! The tool as a child process: what it may see, how long it may take, and what it says.
 
-use super::TerraformError;
+use super::{TerraformError, lock};
 use crate::engine::plan_json;
 use crate::engine::redact::Redactor;
 use std::ffi::OsString;
@@ -30,43 +30,74 @@ impl Tool {
             .map_or_else(|| "terraform".into(), |n| n.to_string_lossy().into_owned())
     }
 
+    /// Runs to a good end and returns the output, or says why not.
     pub(super) async fn run(
         &self,
         folder: &Path,
         args: &[&str],
     ) -> Result<Vec<u8>, TerraformError> {
-        let (step, done) = self.output(folder, args).await?;
+        let done = self.output(folder, args, Stdio::piped()).await?;
         if done.status.success() {
             return Ok(done.stdout);
         }
+        let text = unboxed(&String::from_utf8_lossy(&done.stderr));
+        Err(self.failure(folder, args, &text).await)
+    }
+
+    /// The same with the output in a file, which holds it also when the tool was stopped.
+    pub(super) async fn run_into(
+        &self,
+        folder: &Path,
+        args: &[&str],
+        file: &Path,
+    ) -> Result<Ended, TerraformError> {
+        let out = std::fs::File::create(file).map_err(|source| TerraformError::Folder {
+            path: file.to_owned(),
+            source,
+        })?;
+        let done = self.output(folder, args, out.into()).await?;
+        Ok(match done.status.success() {
+            true => Ended::Well,
+            false => Ended::Badly(unboxed(&String::from_utf8_lossy(&done.stderr))),
+        })
+    }
+
+    /// The error for what the tool said, with everything secret hidden.
+    pub(super) async fn failure(&self, folder: &Path, args: &[&str], text: &str) -> TerraformError {
         let mut redactor = self.redactor.clone();
         if matches!(args.first(), Some(&("plan" | "apply"))) {
             // What the state holds of secrets, also of resources that were made just now, is
             // known to nobody here yet. Without a state there is nothing to learn.
-            if let Ok((_, state)) = self.output(folder, &["show", "-json", "-no-color"]).await
+            let show = ["show", "-json", "-no-color"];
+            if let Ok(state) = self.output(folder, &show, Stdio::piped()).await
                 && state.status.success()
             {
                 let _ = plan_json::learn_state(&state.stdout, &mut redactor);
             }
         }
+        let step = self.step(args);
+        if let Some(lock) = lock::read(text, &redactor) {
+            return TerraformError::Locked { step, lock };
+        }
         // Hidden before it is cut: a part of a secret is no longer known as one.
-        let text = String::from_utf8_lossy(&done.stderr);
-        Err(TerraformError::Failed {
+        TerraformError::Failed {
             step,
-            message: last_part(&redactor.text(&unboxed(&text))),
-        })
+            message: last_part(&redactor.text(text)),
+        }
+    }
+
+    fn step(&self, args: &[&str]) -> String {
+        let verb = args.first().copied().unwrap_or_default();
+        format!("{} {verb}", self.name())
     }
 
     async fn output(
         &self,
         folder: &Path,
         args: &[&str],
-    ) -> Result<(String, std::process::Output), TerraformError> {
-        let step = format!(
-            "{} {}",
-            self.name(),
-            args.first().copied().unwrap_or_default()
-        );
+        stdout: Stdio,
+    ) -> Result<std::process::Output, TerraformError> {
+        let step = self.step(args);
         tracing::info!(step = %step, "running");
         let failed = |source| TerraformError::Start {
             binary: self.binary.display().to_string(),
@@ -81,19 +112,27 @@ impl Tool {
             .env("TF_INPUT", "0")
             .env("CHECKPOINT_DISABLE", "1")
             .stdin(Stdio::null())
-            .stdout(Stdio::piped())
+            .stdout(stdout)
             .stderr(Stdio::piped())
             .kill_on_drop(true)
             .spawn()
             .map_err(failed)?;
         match tokio::time::timeout(self.limit, child.wait_with_output()).await {
-            Ok(done) => Ok((step, done.map_err(failed)?)),
+            Ok(done) => done.map_err(failed),
             Err(_) => Err(TerraformError::TimedOut {
                 step,
                 minutes: self.limit.as_secs() / 60,
             }),
         }
     }
+}
+
+/// How a tool ended whose output went into a file.
+pub(super) enum Ended {
+    /// With success.
+    Well,
+    /// Without, and what it said on its error output, in clear.
+    Badly(String),
 }
 
 /// An error output without the box that Terraform draws around it.

@@ -2,12 +2,16 @@
 //! environment and nothing of the customer's but values.
 
 mod child;
+mod lock;
+mod progress;
 mod workspace;
 
 pub use child::Tool;
-pub use workspace::{Planned, Workspace};
+pub use progress::Progress;
+pub use workspace::{Applied, Looked, Planned, Workspace};
 
 use super::module::Module;
+use super::outcome::StateLock;
 use crate::estate::settings::StateBackend;
 use crate::estate::{CustomerId, StackId};
 use serde_json::{Map, Value, json};
@@ -37,6 +41,16 @@ pub enum TerraformError {
         step: String,
         /// The end of its error output, bounded.
         message: String,
+    },
+    /// Somebody else holds the state, or held it and was stopped.
+    #[error(
+        "`{step}` found the state locked {lock}; wait until that is through, or, if it is not at work any more, let the provider remove the lock with `terraform force-unlock {id}`; tenantry never does", id = lock.id
+    )]
+    Locked {
+        /// Such as `terraform plan`.
+        step: String,
+        /// Who holds it.
+        lock: StateLock,
     },
     /// It took too long.
     #[error("`{step}` did not end within {minutes} minutes and was stopped")]

@@ -1,7 +1,9 @@
 //! A stack's working folder, and what the tool is asked to do in it.
 
-use super::{TerraformError, Tool};
+use super::child::Ended;
+use super::{Progress, TerraformError, Tool};
 use crate::engine::module::{LOCK, Module};
+use crate::engine::outcome::StateLock;
 use crate::engine::versions::Versions;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,27 @@ pub struct Planned {
     pub lock: Vec<u8>,
 }
 
+/// What `apply` did.
+#[derive(Debug)]
+pub struct Applied {
+    /// What it told of single resources; its errors stand in `result`.
+    pub progress: Progress,
+    /// How it ended.
+    pub result: Result<(), TerraformError>,
+}
+
+/// What a look after an apply found.
+#[derive(Debug)]
+pub struct Looked {
+    /// `show -json` of a new plan, or why there is none. Holds secrets in clear.
+    pub json: Result<Vec<u8>, TerraformError>,
+    /// The lock that is left.
+    pub lock: Option<StateLock>,
+}
+
 const PLAN: &str = "tenantry.tfplan";
+const LOOK: &str = "tenantry-after.tfplan";
+const EVENTS: &str = "tenantry-events.jsonl";
 
 impl Workspace {
     /// Writes module, backend, variables and lock file into `folder`, which must be empty or absent.
@@ -95,21 +117,61 @@ impl Workspace {
     }
 
     /// `apply` of exactly the saved plan. The folder must have been initialised.
-    pub async fn apply(&self, tool: &Tool, plan: &[u8]) -> Result<(), TerraformError> {
-        let path = self.folder.join(PLAN);
-        std::fs::write(&path, plan).map_err(|source| TerraformError::Folder { path, source })?;
-        tool.run(
-            &self.folder,
-            &[
-                "apply",
-                "-input=false",
-                "-no-color",
-                "-lock-timeout=120s",
-                PLAN,
-            ],
-        )
-        .await
-        .map(|_| ())
+    pub async fn apply(&self, tool: &Tool, plan: &[u8]) -> Result<Applied, TerraformError> {
+        self.put(PLAN, plan)?;
+        let events = self.folder.join(EVENTS);
+        let args = [
+            "apply",
+            "-json",
+            "-input=false",
+            "-no-color",
+            "-lock-timeout=120s",
+            PLAN,
+        ];
+        let ended = tool.run_into(&self.folder, &args, &events).await;
+        let read = std::fs::File::open(&events).map(std::io::BufReader::new);
+        let mut progress = read.and_then(Progress::read).unwrap_or_else(|error| {
+            // The apply's own end must not be hidden by that.
+            tracing::warn!(%error, "what the tool said of single resources cannot be read");
+            Progress::default()
+        });
+        let errors = std::mem::take(&mut progress.errors);
+        let result = match ended {
+            Ok(Ended::Well) => Ok(()),
+            Ok(Ended::Badly(said)) => {
+                let text = format!("{}{said}", errors);
+                Err(tool.failure(&self.folder, &args, &text).await)
+            }
+            Err(error) => Err(error),
+        };
+        Ok(Applied { progress, result })
+    }
+
+    /// Looks right after an apply: what a new plan still wants, and whether a lock is left. The
+    /// folder must have been initialised; nothing is kept of the plan.
+    pub async fn look(&self, tool: &Tool, variables: &Value) -> Looked {
+        let mut lock = None;
+        let json = async {
+            self.put("terraform.tfvars.json", variables.to_string().as_bytes())?;
+            let out = format!("-out={LOOK}");
+            let plan = ["plan", "-input=false", "-no-color", out.as_str()];
+            // A lock that is left shows at once; without it, looking is still allowed.
+            let locked = [&plan[..], &["-lock-timeout=0s"]].concat();
+            match tool.run(&self.folder, &locked).await {
+                Err(TerraformError::Locked { lock: held, .. }) => {
+                    lock = Some(held);
+                    let free = [&plan[..], &["-lock=false"]].concat();
+                    tool.run(&self.folder, &free).await?;
+                }
+                other => {
+                    other?;
+                }
+            }
+            tool.run(&self.folder, &["show", "-json", "-no-color", LOOK])
+                .await
+        }
+        .await;
+        Looked { json, lock }
     }
 
     /// `lineage` and `serial` of the state as it is now; `None` when there is none yet.
@@ -123,6 +185,11 @@ impl Workspace {
                 state.get("serial").and_then(Value::as_u64).unwrap_or(0),
             )
         }))
+    }
+
+    fn put(&self, name: &str, bytes: &[u8]) -> Result<(), TerraformError> {
+        let path = self.folder.join(name);
+        std::fs::write(&path, bytes).map_err(|source| TerraformError::Folder { path, source })
     }
 
     /// `init`, with the lock file read-only where there is one.
@@ -142,8 +209,7 @@ impl Workspace {
 
     /// `show -json` of a saved plan that lies in the folder. Holds secrets in clear.
     pub async fn show(&self, tool: &Tool, plan: &[u8]) -> Result<Vec<u8>, TerraformError> {
-        let path = self.folder.join(PLAN);
-        std::fs::write(&path, plan).map_err(|source| TerraformError::Folder { path, source })?;
+        self.put(PLAN, plan)?;
         tool.run(&self.folder, &["show", "-json", "-no-color", PLAN])
             .await
     }
