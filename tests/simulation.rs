@@ -86,12 +86,23 @@ fn schedule(seed: u64, provider: &Rc<Provider>, work: &Path, tell: bool) -> Outc
             let tenants = 1 + usize::try_from(world.roll(3)).unwrap();
             (tenants, 1 + world.roll(5))
         };
-        shared.tell(|| format!("{tenants} customers, {events} events, {:?}", shared_odds(&shared)));
-        let floor = Floor::new(shared.clone(), provider.clone(), work.join(seed.to_string()));
+        shared.tell(|| {
+            format!(
+                "{tenants} customers, {events} events, {:?}",
+                shared_odds(&shared)
+            )
+        });
+        let floor = Floor::new(
+            shared.clone(),
+            provider.clone(),
+            work.join(seed.to_string()),
+        );
         let people = People::new(floor.clone(), tenants);
         people.trouble(events).await;
         let rest = people.settle().await;
-        let wrong = oracle::judge(&floor, &people, rest).await.unwrap_or_else(|e| vec![e]);
+        let wrong = oracle::judge(&floor, &people, rest)
+            .await
+            .unwrap_or_else(|e| vec![e]);
         let mut world = shared.world();
         Outcome {
             wrong,
@@ -139,7 +150,10 @@ fn t27_t28_t29_every_schedule_ends_with_the_last_desired_state_applied_once_and_
             }
         };
         let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
-        handles.into_iter().flat_map(|h| h.join().unwrap()).collect()
+        handles
+            .into_iter()
+            .flat_map(|h| h.join().unwrap())
+            .collect()
     });
     let sum = |pick: fn(&Outcome) -> u64| results.iter().map(|(_, o)| pick(o)).sum::<u64>();
     println!(
@@ -150,12 +164,22 @@ fn t27_t28_t29_every_schedule_ends_with_the_last_desired_state_applied_once_and_
         sum(|o| o.applies),
         started.elapsed().as_secs()
     );
-    let bad: Vec<_> = results.iter().filter(|(_, o)| !o.wrong.is_empty()).collect();
+    let bad: Vec<_> = results
+        .iter()
+        .filter(|(_, o)| !o.wrong.is_empty())
+        .collect();
     for (seed, outcome) in bad.iter().take(5) {
         println!("TENANTRY_SIMULATION_SEED={seed}: {:#?}", outcome.wrong);
     }
-    assert!(bad.is_empty(), "{} of {count} schedules went wrong", bad.len());
-    assert!(sum(|o| o.faults) > count && sum(|o| o.kills) > 0, "nothing went wrong at all");
+    assert!(
+        bad.is_empty(),
+        "{} of {count} schedules went wrong",
+        bad.len()
+    );
+    assert!(
+        sum(|o| o.faults) > count && sum(|o| o.kills) > 0,
+        "nothing went wrong at all"
+    );
 }
 
 #[test]

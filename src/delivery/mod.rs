@@ -7,10 +7,12 @@
 pub mod apply;
 pub mod bundle;
 mod custody;
+mod enact;
 pub mod error;
 pub mod gate;
 pub mod gitops;
 pub mod hint;
+mod hold;
 pub mod identity;
 pub mod intake;
 pub mod manager;
@@ -25,6 +27,7 @@ pub mod standing;
 pub mod sticky;
 pub mod trail;
 pub mod trigger;
+pub mod unfinished;
 
 pub use error::{DeliveryError, Refusal};
 pub use manager::{Manager, RunInfo};

@@ -17,6 +17,8 @@ pub struct Run<'a> {
     pub folder: &'a Path,
     /// The whole environment, but for what keeps the tool from asking questions.
     pub env: &'a [(OsString, OsString)],
+    /// A file that takes the standard output, and holds it also when the tool is stopped.
+    pub into: Option<&'a Path>,
 }
 
 /// What it said.
@@ -24,7 +26,7 @@ pub struct Run<'a> {
 pub struct Output {
     /// Whether it ended with 0.
     pub success: bool,
-    /// Standard output.
+    /// Standard output, unless a file has it.
     pub stdout: Vec<u8>,
     /// Standard error.
     pub stderr: Vec<u8>,
@@ -43,6 +45,10 @@ pub struct Child;
 impl Launch for Child {
     fn launch<'a>(&'a self, run: Run<'a>) -> BoxFuture<'a, std::io::Result<Output>> {
         Box::pin(async move {
+            let stdout = match run.into {
+                Some(file) => std::fs::File::create(file)?.into(),
+                None => Stdio::piped(),
+            };
             let child = Command::new(run.binary)
                 .args(run.args)
                 .current_dir(run.folder)
@@ -52,7 +58,7 @@ impl Launch for Child {
                 .env("TF_INPUT", "0")
                 .env("CHECKPOINT_DISABLE", "1")
                 .stdin(Stdio::null())
-                .stdout(Stdio::piped())
+                .stdout(stdout)
                 .stderr(Stdio::piped())
                 .kill_on_drop(true)
                 .spawn()?;

@@ -4,6 +4,7 @@
 //! - [`argocd`] renders values and an Application; the caller moves the bytes
 //! - [`redact`] knows what must not be shown, and takes it out of every text that leaves
 //! - [`change`] is the one model of a plan, with sensitive values already gone
+//! - [`outcome`] is what became of a plan that was applied
 
 pub mod argocd;
 pub mod change;
@@ -11,6 +12,7 @@ pub mod emit;
 pub mod launch;
 pub mod literal;
 pub mod module;
+pub mod outcome;
 pub mod plan_json;
 pub mod redact;
 pub mod terraform;

@@ -35,9 +35,11 @@ impl Cloud {
     /// Whether all of a stack has this value.
     pub fn is(&self, stack: &str, value: &str) -> bool {
         let key = format!("{stack}/terraform.tfstate");
-        self.stacks
-            .get(&key)
-            .is_some_and(|s| RESOURCES.iter().all(|r| s.resources.get(*r).map(String::as_str) == Some(value)))
+        self.stacks.get(&key).is_some_and(|s| {
+            RESOURCES
+                .iter()
+                .all(|r| s.resources.get(*r).map(String::as_str) == Some(value))
+        })
     }
 }
 
@@ -64,6 +66,13 @@ fn bad(stderr: &str) -> Output {
     }
 }
 
+/// What Terraform says of somebody else's lock.
+fn locked(who: &str) -> String {
+    format!(
+        "Error: Error acquiring the state lock\nLock Info:\n  ID:        1\n  Operation: OperationTypeApply\n  Who:       {who}\n"
+    )
+}
+
 fn file(folder: &Path, name: &str) -> std::io::Result<Value> {
     Ok(serde_json::from_slice(&std::fs::read(folder.join(name))?)?)
 }
@@ -81,15 +90,25 @@ impl Launch for Tool {
             let key = key(run.folder)?;
             match run.args {
                 ["init", ..] => Ok(good(Value::Null)),
-                ["version", ..] => Ok(good(json!({"terraform_version": "1.11.4", "platform": "linux_amd64"}))),
+                ["version", ..] => Ok(good(
+                    json!({"terraform_version": "1.11.4", "platform": "linux_amd64"}),
+                )),
                 ["state", ..] => Ok(self.state(&key)),
                 ["plan", rest @ ..] => {
                     let out = rest.iter().find_map(|a| a.strip_prefix("-out="));
-                    self.plan(run.folder, &key, out).await
+                    self.plan(run.folder, &key, out, rest.contains(&"-lock=false"))
+                        .await
                 }
                 ["show", .., plan] if !plan.starts_with('-') => self.show(run.folder, plan),
                 ["show", ..] => Ok(good(json!({"format_version": "1.0"}))),
-                ["apply", .., plan] => self.apply(run.folder, &key, plan).await,
+                ["apply", .., plan] => {
+                    let mut told = String::new();
+                    let done = self.apply(run.folder, &key, plan, &mut told).await;
+                    if let Some(file) = run.into {
+                        std::fs::write(file, told)?;
+                    }
+                    done
+                }
                 other => Ok(bad(&format!("this Terraform does not know {other:?}"))),
             }
         })
@@ -110,7 +129,13 @@ impl Tool {
     }
 
     /// Computes the changes and saves them.
-    async fn plan(&self, folder: &Path, key: &str, out: Option<&str>) -> std::io::Result<Output> {
+    async fn plan(
+        &self,
+        folder: &Path,
+        key: &str,
+        out: Option<&str>,
+        free: bool,
+    ) -> std::io::Result<Output> {
         match self.job.cross("terraform plan").await {
             Fate::Fine | Fate::Limited => {}
             Fate::LastAct => {
@@ -122,10 +147,15 @@ impl Tool {
         let wanted = variables["release"].as_str().unwrap_or_default();
         let stack = {
             let mut world = self.job.shared.world();
-            world.cloud.stacks.entry(key.to_owned()).or_default().clone()
+            world
+                .cloud
+                .stacks
+                .entry(key.to_owned())
+                .or_default()
+                .clone()
         };
-        if let Some(who) = stack.lock {
-            return Ok(bad(&format!("Error: Error acquiring the state lock\nLock Info:\n  ID: 1\n  Who: {who}")));
+        if let Some(who) = stack.lock.filter(|_| !free) {
+            return Ok(bad(&locked(&who)));
         }
         let changes: Vec<Value> = RESOURCES
             .iter()
@@ -159,18 +189,26 @@ impl Tool {
                 })
             })
             .collect();
-        Ok(good(json!({"format_version": "1.2", "resource_changes": changes})))
+        Ok(good(
+            json!({"format_version": "1.2", "resource_changes": changes}),
+        ))
     }
 
     /// Carries out a saved plan, resource by resource. It looks at nothing: what it should not
     /// have done is found by whoever reads `wrong`.
-    async fn apply(&self, folder: &Path, key: &str, plan: &str) -> std::io::Result<Output> {
+    async fn apply(
+        &self,
+        folder: &Path,
+        key: &str,
+        plan: &str,
+        told: &mut String,
+    ) -> std::io::Result<Output> {
         let saved = file(folder, plan)?;
         {
             let mut world = self.job.shared.world();
             let stack = world.cloud.stacks.entry(key.to_owned()).or_default();
             if let Some(who) = &stack.lock {
-                return Ok(bad(&format!("Error: Error acquiring the state lock\nWho: {who}")));
+                return Ok(bad(&locked(who)));
             }
             stack.applying += 1;
             let (now, serial) = (stack.applying, stack.serial);
@@ -181,32 +219,61 @@ impl Tool {
                 world.wrong(format!("{key}: a plan of {} was applied", saved["key"]));
             }
             if saved["serial"] != serial {
-                world.wrong(format!("{key}: a plan for serial {} was applied at {serial}", saved["serial"]));
+                world.wrong(format!(
+                    "{key}: a plan for serial {} was applied at {serial}",
+                    saved["serial"]
+                ));
             }
             world.seen.applies += 1;
         }
-        let guard = Applying { job: &self.job, key };
+        let guard = Applying {
+            job: &self.job,
+            key,
+        };
         for change in saved["changes"].as_array().into_iter().flatten() {
             let text = |at: &str| change[at].as_str().unwrap_or_default().to_owned();
             let (resource, to) = (text("resource"), text("to"));
-            let fate = self.job.cross(&format!("change {key} {resource} to {to}")).await;
+            let action = if change["from"].is_null() {
+                "create"
+            } else {
+                "update"
+            };
+            let mut tell = |what: &str| {
+                let event = json!({"type": what, "hook": {"resource": {"addr": format!("terraform_data.{resource}")}, "action": action}});
+                told.push_str(&format!("{event}\n"));
+            };
+            tell("apply_start");
+            let fate = self
+                .job
+                .cross(&format!("change {key} {resource} to {to}"))
+                .await;
             if matches!(fate, Fate::Refused) {
+                tell("apply_errored");
                 return Ok(bad(&format!("Error: the cloud refused {resource}")));
             }
             {
                 let mut world = self.job.shared.world();
                 let odds = world.odds.cloud;
                 if world.chance(odds) {
+                    tell("apply_errored");
                     return Ok(bad(&format!("Error: the cloud has no room for {resource}")));
                 }
                 let stack = world.cloud.stacks.entry(key.to_owned()).or_default();
                 let was = stack.resources.insert(resource.clone(), to.clone());
                 stack.serial += 1;
                 if was.as_deref() != change["from"].as_str() {
-                    world.wrong(format!("{key} {resource}: changed from {was:?}, planned from {}", change["from"]));
+                    world.wrong(format!(
+                        "{key} {resource}: changed from {was:?}, planned from {}",
+                        change["from"]
+                    ));
                 }
-                *world.seen.became.entry((key.to_owned(), resource, to)).or_default() += 1;
+                *world
+                    .seen
+                    .became
+                    .entry((key.to_owned(), resource.clone(), to))
+                    .or_default() += 1;
             }
+            tell("apply_complete");
             if fate == Fate::LastAct {
                 let lock = self.job.shared.world().chance(3_000);
                 if lock {

@@ -19,9 +19,15 @@ pub struct Person {
 }
 
 /// Who approves.
-pub const OLIVIA: Person = Person { login: "olivia", id: 11 };
+pub const OLIVIA: Person = Person {
+    login: "olivia",
+    id: 11,
+};
 /// Who answers customers.
-pub const BOT: Person = Person { login: "ops-bot", id: 12 };
+pub const BOT: Person = Person {
+    login: "ops-bot",
+    id: 12,
+};
 
 /// A commit, with the text of the one file that its repository has.
 #[derive(Debug, Clone)]
@@ -145,7 +151,11 @@ impl Hub {
 
     fn manager(&self, rest: &[&str]) -> (u16, Value) {
         match rest {
-            ["actions", "runs", id] => match id.parse().ok().and_then(|id: u64| self.runs.get(&id).map(|r| (id, r))) {
+            ["actions", "runs", id] => match id
+                .parse()
+                .ok()
+                .and_then(|id: u64| self.runs.get(&id).map(|r| (id, r)))
+            {
                 Some((id, run)) => (
                     200,
                     json!({"id": id, "status": if run.completed { "completed" } else { "in_progress" }, "created_at": stamp(run.created), "run_attempt": 1}),
@@ -181,7 +191,10 @@ impl Hub {
         let mut data = serde_json::Map::new();
         for (i, part) in query.split("repository(owner:\"").skip(1).enumerate() {
             let mut names = part.split('"');
-            let (owner, name) = (names.next().unwrap_or_default(), names.nth(1).unwrap_or_default());
+            let (owner, name) = (
+                names.next().unwrap_or_default(),
+                names.nth(1).unwrap_or_default(),
+            );
             let found = self.repositories.get(&format!("{owner}/{name}")).map(|r| {
                 let open = r.pulls.iter().filter(|(_, p)| p.merged.is_none());
                 let nodes: Vec<Value> = open
@@ -206,32 +219,58 @@ fn stamp(at: u64) -> String {
 }
 
 impl Repository {
-    fn answer(&mut self, slug: &str, method: &str, rest: &[&str], body: Option<&Value>, number: u64) -> (u16, Value) {
+    fn answer(
+        &mut self,
+        slug: &str,
+        method: &str,
+        rest: &[&str],
+        body: Option<&Value>,
+        number: u64,
+    ) -> (u16, Value) {
         let missing = || (404, json!({"message": "Not Found"}));
         match (method, rest) {
             ("GET", []) => (
                 200,
                 json!({"id": self.id, "full_name": slug, "default_branch": "main", "clone_url": format!("https://github.test/{slug}.git")}),
             ),
-            ("GET", ["branches", "main"]) => (200, json!({"name": "main", "commit": {"sha": self.head}})),
+            ("GET", ["branches", "main"]) => {
+                (200, json!({"name": "main", "commit": {"sha": self.head}}))
+            }
             ("GET", ["commits", sha]) => match self.commits.get(*sha) {
                 Some(commit) => (200, whole(sha, commit)),
                 None => missing(),
             },
             ("GET", ["commits", sha, "pulls"]) => {
-                let of = self.pulls.iter().filter(|(_, p)| p.merged.as_deref() == Some(*sha) || p.head == *sha);
+                let of = self
+                    .pulls
+                    .iter()
+                    .filter(|(_, p)| p.merged.as_deref() == Some(*sha) || p.head == *sha);
                 let list: Vec<Value> = of.map(|(n, p)| self.pull(*n, p, false)).collect();
                 (200, json!(list))
             }
             ("GET", ["commits", sha, "statuses"]) => {
-                let list: Vec<Value> = self.statuses.get(*sha).into_iter().flatten().rev().map(status).collect();
+                let list: Vec<Value> = self
+                    .statuses
+                    .get(*sha)
+                    .into_iter()
+                    .flatten()
+                    .rev()
+                    .map(status)
+                    .collect();
                 (200, json!(list))
             }
             ("POST", ["statuses", sha]) => {
-                let text = |key: &str| body.and_then(|b| b[key].as_str()).unwrap_or_default().to_owned();
+                let text = |key: &str| {
+                    body.and_then(|b| b[key].as_str())
+                        .unwrap_or_default()
+                        .to_owned()
+                };
                 let entry = (text("state"), text("description"));
                 let answer = status(&entry);
-                self.statuses.entry((*sha).to_owned()).or_default().push(entry);
+                self.statuses
+                    .entry((*sha).to_owned())
+                    .or_default()
+                    .push(entry);
                 (201, answer)
             }
             ("GET", ["git", "trees", id]) => self.tree(id),
@@ -239,26 +278,48 @@ impl Repository {
                 Some(commit) => {
                     use base64::Engine as _;
                     let content = base64::engine::general_purpose::STANDARD.encode(&commit.text);
-                    (200, json!({"sha": id, "encoding": "base64", "content": content, "size": commit.text.len()}))
+                    (
+                        200,
+                        json!({"sha": id, "encoding": "base64", "content": content, "size": commit.text.len()}),
+                    )
                 }
                 None => missing(),
             },
             ("GET", ["pulls", number]) => {
-                let found = number.parse().ok().and_then(|n: u64| Some((n, self.pulls.get(&n)?)));
+                let found = number
+                    .parse()
+                    .ok()
+                    .and_then(|n: u64| Some((n, self.pulls.get(&n)?)));
                 found.map_or_else(missing, |(n, p)| (200, self.pull(n, p, true)))
             }
             ("GET", ["compare", range]) => {
                 let head = range.split("...").last().unwrap_or_default();
-                let commits: Vec<Value> = self.commits.get(head).map(|c| whole(head, c)).into_iter().collect();
-                (200, json!({"total_commits": commits.len(), "commits": commits}))
+                let commits: Vec<Value> = self
+                    .commits
+                    .get(head)
+                    .map(|c| whole(head, c))
+                    .into_iter()
+                    .collect();
+                (
+                    200,
+                    json!({"total_commits": commits.len(), "commits": commits}),
+                )
             }
             ("GET", ["issues", "comments", id]) => {
-                let found = self.comments.values().flatten().find(|(i, _)| i.to_string() == *id);
+                let found = self
+                    .comments
+                    .values()
+                    .flatten()
+                    .find(|(i, _)| i.to_string() == *id);
                 found.map_or_else(missing, |c| (200, comment(c)))
             }
             ("PATCH", ["issues", "comments", id]) => {
                 let text = body.and_then(|b| b["body"].as_str()).unwrap_or_default();
-                let found = self.comments.values_mut().flatten().find(|(i, _)| i.to_string() == *id);
+                let found = self
+                    .comments
+                    .values_mut()
+                    .flatten()
+                    .find(|(i, _)| i.to_string() == *id);
                 match found {
                     Some(old) => {
                         text.clone_into(&mut old.1);
@@ -268,14 +329,24 @@ impl Repository {
                 }
             }
             ("GET", ["issues", issue, "comments"]) => {
-                let list: Vec<Value> = issue.parse().ok().and_then(|n: u64| self.comments.get(&n)).into_iter().flatten().map(comment).collect();
+                let list: Vec<Value> = issue
+                    .parse()
+                    .ok()
+                    .and_then(|n: u64| self.comments.get(&n))
+                    .into_iter()
+                    .flatten()
+                    .map(comment)
+                    .collect();
                 (200, json!(list))
             }
             ("POST", ["issues", issue, "comments"]) => {
                 let text = body.and_then(|b| b["body"].as_str()).unwrap_or_default();
                 let new = (number, text.to_owned());
                 let answer = comment(&new);
-                self.comments.entry(issue.parse().unwrap_or(0)).or_default().push(new);
+                self.comments
+                    .entry(issue.parse().unwrap_or(0))
+                    .or_default()
+                    .push(new);
                 (201, answer)
             }
             _ => missing(),
@@ -285,7 +356,9 @@ impl Repository {
     fn tree(&self, id: &str) -> (u16, Value) {
         let commit = object(id, '0');
         let entry = match id.chars().next() {
-            Some('1') => json!({"path": "infra", "mode": "040000", "type": "tree", "sha": object(id, '2')}),
+            Some('1') => {
+                json!({"path": "infra", "mode": "040000", "type": "tree", "sha": object(id, '2')})
+            }
             Some('2') => {
                 let size = self.commits.get(&commit).map_or(0, |c| c.text.len());
                 json!({"path": "variables.yml", "mode": "100644", "type": "blob", "sha": object(id, '3'), "size": size})
@@ -296,7 +369,8 @@ impl Repository {
     }
 
     fn pull(&self, number: u64, pull: &Pull, whole: bool) -> Value {
-        let side = |branch: &str, sha: &str| json!({"ref": branch, "sha": sha, "repo": {"id": self.id}});
+        let side =
+            |branch: &str, sha: &str| json!({"ref": branch, "sha": sha, "repo": {"id": self.id}});
         let mut out = json!({
             "number": number, "state": if pull.merged.is_some() { "closed" } else { "open" }, "user": person(pull.author),
             "head": side("change", &pull.head), "base": side("main", &pull.base),
@@ -331,22 +405,40 @@ pub struct Way {
 impl Wire for Way {
     fn call<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<Reply, String>> {
         Box::pin(async move {
-            let fate = self.job.cross(&format!("{} {}", call.method, call.path)).await;
+            let fate = self
+                .job
+                .cross(&format!("{} {}", call.method, call.path))
+                .await;
             let reply = |status: u16, body: Value, headers: HeaderMap| Reply {
                 status: StatusCode::from_u16(status).unwrap_or(StatusCode::IM_A_TEAPOT),
                 headers,
                 body,
             };
             match fate {
-                Fate::Refused => return Ok(reply(502, json!({"message": "Bad Gateway"}), HeaderMap::new())),
+                Fate::Refused => {
+                    return Ok(reply(
+                        502,
+                        json!({"message": "Bad Gateway"}),
+                        HeaderMap::new(),
+                    ));
+                }
                 Fate::Limited => {
                     let mut headers = HeaderMap::new();
                     headers.insert("retry-after", HeaderValue::from_static("7"));
-                    return Ok(reply(429, json!({"message": "You have exceeded a secondary rate limit"}), headers));
+                    return Ok(reply(
+                        429,
+                        json!({"message": "You have exceeded a secondary rate limit"}),
+                        headers,
+                    ));
                 }
                 Fate::Fine | Fate::Lost | Fate::LastAct => {}
             }
-            let (status, body) = self.job.shared.world().hub.answer(call.method, call.path, call.body);
+            let (status, body) =
+                self.job
+                    .shared
+                    .world()
+                    .hub
+                    .answer(call.method, call.path, call.body);
             match fate {
                 Fate::LastAct => {
                     self.job.die().await;

@@ -103,7 +103,8 @@ impl People {
 
     /// One thing that a customer does.
     async fn event(&self) {
-        let tenant = usize::try_from(self.roll(u64::try_from(self.tenants).unwrap_or(1))).unwrap_or(0);
+        let tenant =
+            usize::try_from(self.roll(u64::try_from(self.tenants).unwrap_or(1))).unwrap_or(0);
         let fresh = {
             let mut next = self.next.borrow_mut();
             *next += 1;
@@ -113,7 +114,10 @@ impl People {
             0..55 => self.push(tenant, Some(fresh)).await,
             55..65 => self.push(tenant, None).await,
             65..75 => {
-                let again = self.mainline.borrow()[tenant].iter().rev().find_map(|(_, v)| v.clone());
+                let again = self.mainline.borrow()[tenant]
+                    .iter()
+                    .rev()
+                    .find_map(|(_, v)| v.clone());
                 self.push(tenant, again).await;
             }
             _ => self.propose(tenant, fresh).await,
@@ -123,7 +127,9 @@ impl People {
     /// Changes the default branch.
     async fn push(&self, tenant: usize, value: Option<String>) {
         let (id, slug, who) = TENANTS[tenant];
-        let text = value.as_deref().map_or_else(|| BROKEN.to_owned(), variables);
+        let text = value
+            .as_deref()
+            .map_or_else(|| BROKEN.to_owned(), variables);
         let sha = {
             let mut world = self.floor.shared.world();
             let sha = world.hub.commit(slug, who, &text);
@@ -132,7 +138,9 @@ impl People {
             }
             sha
         };
-        self.floor.shared.tell(|| format!("{id} pushes {value:?} as {sha}"));
+        self.floor
+            .shared
+            .tell(|| format!("{id} pushes {value:?} as {sha}"));
         self.mainline.borrow_mut()[tenant].push((sha.clone(), value));
         self.hint(tenant, &sha, None).await;
     }
@@ -156,18 +164,27 @@ impl People {
             }
             (number, head)
         };
-        self.floor.shared.tell(|| format!("{id} opens #{number} with {value} as {head}"));
+        self.floor
+            .shared
+            .tell(|| format!("{id} opens #{number} with {value} as {head}"));
         self.hint(tenant, &head, Some(number)).await;
         let pause = self.roll(1_800);
         sleep(Duration::from_secs(pause)).await;
         if self.roll(3) == 0 {
             let mut world = self.floor.shared.world();
             head = world.hub.commit(slug, who, &variables(&value));
-            if let Some(pull) = world.hub.repositories.get_mut(slug).and_then(|r| r.pulls.get_mut(&number)) {
+            if let Some(pull) = world
+                .hub
+                .repositories
+                .get_mut(slug)
+                .and_then(|r| r.pulls.get_mut(&number))
+            {
                 pull.head.clone_from(&head);
             }
             drop(world);
-            self.floor.shared.tell(|| format!("{id} changes #{number} to {head}"));
+            self.floor
+                .shared
+                .tell(|| format!("{id} changes #{number} to {head}"));
             self.hint(tenant, &head, Some(number)).await;
             let pause = self.roll(900);
             sleep(Duration::from_secs(pause)).await;
@@ -186,7 +203,9 @@ impl People {
             }
             merge
         };
-        self.floor.shared.tell(|| format!("{id} merges #{number} as {merge}"));
+        self.floor
+            .shared
+            .tell(|| format!("{id} merges #{number} as {merge}"));
         self.mainline.borrow_mut()[tenant].push((merge.clone(), Some(value)));
         self.hint(tenant, &merge, None).await;
     }
@@ -196,7 +215,10 @@ impl People {
         let (number, copies) = {
             let mut world = self.floor.shared.world();
             let odds = world.odds;
-            let copies = match (world.chance(odds.hint_dropped), world.chance(odds.hint_doubled)) {
+            let copies = match (
+                world.chance(odds.hint_dropped),
+                world.chance(odds.hint_doubled),
+            ) {
                 (true, _) => 0,
                 (false, true) => 2,
                 (false, false) => 1,
@@ -219,7 +241,11 @@ impl People {
     fn review(&self, kind: bool) {
         let waiting: Vec<u64> = {
             let world = self.floor.shared.world();
-            let runs = world.hub.runs.iter().filter(|(_, r)| r.waits && r.reviews.is_empty());
+            let runs = world
+                .hub
+                .runs
+                .iter()
+                .filter(|(_, r)| r.waits && r.reviews.is_empty());
             runs.map(|(id, _)| *id).collect()
         };
         for run in waiting {
@@ -229,7 +255,9 @@ impl People {
                 10..30 => continue,
                 _ => (OLIVIA, "approved"),
             };
-            self.floor.shared.tell(|| format!("{} {what} run {run}", who.login));
+            self.floor
+                .shared
+                .tell(|| format!("{} {what} run {run}", who.login));
             let now = clock().now().0;
             if let Some(run) = self.floor.shared.world().hub.runs.get_mut(&run) {
                 run.reviews.push((who, what, now));
@@ -241,7 +269,9 @@ impl People {
     /// red. Answers whether everything came to rest.
     pub async fn settle(&self) -> bool {
         self.floor.shared.world().odds = Odds::default();
-        self.floor.shared.tell(|| "--- nothing goes wrong any more".to_owned());
+        self.floor
+            .shared
+            .tell(|| "--- nothing goes wrong any more".to_owned());
         let reviewer = self.clone();
         let reviews = spawn_local(async move {
             loop {
@@ -290,7 +320,9 @@ impl People {
                 let last = repository.statuses.get(sha).and_then(|s| s.last());
                 last.map(|(state, _)| state.clone())
             };
-            let is = |sha: &str| state(sha).as_deref() == Some(if good(sha) { "success" } else { "failure" });
+            let is = |sha: &str| {
+                state(sha).as_deref() == Some(if good(sha) { "success" } else { "failure" })
+            };
             if !is(&repository.head) {
                 out.push((tenant, repository.head.clone(), None));
             }

@@ -30,9 +30,30 @@ const ISSUER: &str = "https://issuer.test";
 
 /// Customers: id, repository, who works there.
 pub const TENANTS: [(&str, &str, Person); 3] = [
-    ("acme", "acme/shop", Person { login: "alice", id: 21 }),
-    ("globex", "globex/portal", Person { login: "gina", id: 22 }),
-    ("initech", "initech/reports", Person { login: "ivan", id: 23 }),
+    (
+        "acme",
+        "acme/shop",
+        Person {
+            login: "alice",
+            id: 21,
+        },
+    ),
+    (
+        "globex",
+        "globex/portal",
+        Person {
+            login: "gina",
+            id: 22,
+        },
+    ),
+    (
+        "initech",
+        "initech/reports",
+        Person {
+            login: "ivan",
+            id: 23,
+        },
+    ),
 ];
 
 /// What does not change.
@@ -68,20 +89,35 @@ impl Provider {
         let mut put = |path: String, text: &str| files.insert(path, text.as_bytes());
         put("tenantry.yml".into(), &settings);
         let product = "products/web";
-        put(format!("{product}/product.yaml"), "engine: terraform\nenvironments: [staging, production]\n");
-        put(format!("{product}/base-values.yaml"), "region: eu-central-1\n");
+        put(
+            format!("{product}/product.yaml"),
+            "engine: terraform\nenvironments: [staging, production]\n",
+        );
+        put(
+            format!("{product}/base-values.yaml"),
+            "region: eu-central-1\n",
+        );
         put(
             format!("{product}/values.schema.json"),
             r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "additionalProperties": false, "required": ["release"],
                 "properties": {"release": {"type": "string", "description": "What runs."}, "region": {"type": "string"}}}"#,
         );
-        put(format!("{product}/terraform/main.tf"), "variable \"release\" {\n  type = string\n}\n");
+        put(
+            format!("{product}/terraform/main.tf"),
+            "variable \"release\" {\n  type = string\n}\n",
+        );
         for (i, (id, slug, _)) in TENANTS.iter().enumerate() {
             put(
                 format!("customers/{id}/metadata.yaml"),
-                &format!("customer: {id}\nname: {id}\nrepository: {slug}\nrepository_id: {}\n", 100 + i),
+                &format!(
+                    "customer: {id}\nname: {id}\nrepository: {slug}\nrepository_id: {}\n",
+                    100 + i
+                ),
             );
-            put(format!("customers/{id}/products.yaml"), "products:\n  - name: web\n");
+            put(
+                format!("customers/{id}/products.yaml"),
+                "products:\n  - name: web\n",
+            );
         }
         let estate = Estate::read(files)?;
         let rules = Arc::new(Rules::of(&estate)?);
@@ -116,7 +152,13 @@ impl Provider {
     }
 
     /// The payload of a dispatch, with an identity that the issuer signed.
-    pub fn payload(&self, tenant: usize, sha: &str, pull: Option<u64>, number: u64) -> serde_json::Value {
+    pub fn payload(
+        &self,
+        tenant: usize,
+        sha: &str,
+        pull: Option<u64>,
+        number: u64,
+    ) -> serde_json::Value {
         let (_, slug, who) = TENANTS[tenant];
         let now = clock().now().0;
         let (event, reference) = match pull {

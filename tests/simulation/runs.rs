@@ -108,7 +108,9 @@ impl Floor {
             return;
         }
         let stacks = |environment: &str, pushes: bool| -> Vec<(RequestName, StackId)> {
-            let of = requests.iter().filter(|r| !pushes || r.name.to_string().contains("/push-"));
+            let of = requests
+                .iter()
+                .filter(|r| !pushes || r.name.to_string().contains("/push-"));
             of.flat_map(|r| r.stacks.iter().map(|s| (r.name.clone(), s.clone())))
                 .filter(|(_, s)| s.environment.as_str() == environment)
                 .collect()
@@ -126,14 +128,18 @@ impl Floor {
         };
         before.extend([production, applied]);
         if good(&before) && production == End::Success {
-            self.each(run, stacks("production", true), Kind::Apply).await;
+            self.each(run, stacks("production", true), Kind::Apply)
+                .await;
         }
         self.reports(run, &requests, true).await;
     }
 
     /// The first job: what there is to do.
     async fn intake(&self, job: &Job, payload: Option<Value>) -> Result<Vec<Request>, String> {
-        let manager = self.provider.manager(job, &self.storage).map_err(|e| e.to_string())?;
+        let manager = self
+            .provider
+            .manager(job, &self.storage)
+            .map_err(|e| e.to_string())?;
         let say = |e: tenantry::delivery::DeliveryError| publish::say(&e);
         let Some(payload) = payload else {
             let sweep = reconcile(&manager, None).await.map_err(say)?;
@@ -141,27 +147,40 @@ impl Floor {
                 self.shared.tell(|| format!("{job:?}: {customer}: {why}"));
             }
             for request in sweep.closed.iter().chain(&sweep.work) {
-                if let Err(error) = publish::report(&manager, &request.name, request.outcome.is_some()).await {
-                    self.shared.tell(|| format!("{job:?}: {}: {}", request.name, publish::say(&error)));
+                if let Err(error) =
+                    publish::report(&manager, &request.name, request.outcome.is_some()).await
+                {
+                    self.shared
+                        .tell(|| format!("{job:?}: {}: {}", request.name, publish::say(&error)));
                 }
             }
             return Ok(sweep.work);
         };
         let issuer = self.provider.client(job);
-        match intake(&manager, &payload, &issuer).await.map_err(say)?.opened {
+        match intake(&manager, &payload, &issuer)
+            .await
+            .map_err(say)?
+            .opened
+        {
             Opened::Work(request) => {
-                publish::report(&manager, &request.name, false).await.map_err(say)?;
+                publish::report(&manager, &request.name, false)
+                    .await
+                    .map_err(say)?;
                 Ok(vec![request])
             }
             Opened::Nothing { request, reason } => {
                 self.shared.tell(|| format!("{job:?}: {reason}"));
                 if let Some(request) = request.filter(|r| r.outcome.is_some()) {
-                    publish::report(&manager, &request.name, true).await.map_err(say)?;
+                    publish::report(&manager, &request.name, true)
+                        .await
+                        .map_err(say)?;
                 }
                 Ok(Vec::new())
             }
             Opened::Refused(request) => {
-                publish::report(&manager, &request.name, true).await.map_err(say)?;
+                publish::report(&manager, &request.name, true)
+                    .await
+                    .map_err(say)?;
                 Ok(Vec::new())
             }
         }
@@ -196,14 +215,21 @@ impl Floor {
                 }
                 let group = format!("apply {stack}");
                 if !self.enter(&group).await {
-                    self.shared.tell(|| format!("run {run}: GitHub cancelled {group}"));
+                    self.shared
+                        .tell(|| format!("run {run}: GitHub cancelled {group}"));
                     return false;
                 }
                 Some(group)
             }
         };
         self.shared.pause(20_000).await;
-        let job = self.job(run, &format!("{} {stack}", if kind == Kind::Plan { "plan" } else { "apply" }));
+        let job = self.job(
+            run,
+            &format!(
+                "{} {stack}",
+                if kind == Kind::Plan { "plan" } else { "apply" }
+            ),
+        );
         let done = job.work(self.step(&job, name, stack, kind)).await;
         if let Some(Err(why)) = &done {
             self.shared.tell(|| format!("{job:?}: {why}"));
@@ -214,17 +240,30 @@ impl Floor {
         matches!(done, Some(Ok(())))
     }
 
-    async fn step(&self, job: &Job, name: &RequestName, stack: &StackId, kind: Kind) -> Result<(), String> {
-        let manager = self.provider.manager(job, &self.storage).map_err(|e| e.to_string())?;
+    async fn step(
+        &self,
+        job: &Job,
+        name: &RequestName,
+        stack: &StackId,
+        kind: Kind,
+    ) -> Result<(), String> {
+        let manager = self
+            .provider
+            .manager(job, &self.storage)
+            .map_err(|e| e.to_string())?;
         let work = self.work.join(job.name.replace([' ', '/'], "-"));
         let machine = machine(job, &work);
         let say = |e: tenantry::delivery::DeliveryError| publish::say(&e);
         match kind {
-            Kind::Plan => plan(&manager, name, stack, &machine).await.map(|_| ()).map_err(say),
+            Kind::Plan => plan(&manager, name, stack, &machine)
+                .await
+                .map(|_| ())
+                .map_err(say),
             Kind::Apply => {
                 let done = match gate(&manager, name, stack, None).await {
                     Ok(Decision::Open(_)) => {
-                        let done = apply(&manager, name, stack, &self.provider.identity, &machine).await;
+                        let done =
+                            apply(&manager, name, stack, &self.provider.identity, &machine).await;
                         done.map(|_| ()).map_err(say)
                     }
                     Ok(Decision::Waiting { reason }) => Err(reason),
@@ -243,11 +282,18 @@ impl Floor {
         for request in requests {
             let job = self.job(run, if last { "final" } else { "report" });
             let report = async {
-                let manager = self.provider.manager(&job, &self.storage).map_err(|e| e.to_string())?;
-                publish::report(&manager, &request.name, last).await.map_err(|e| publish::say(&e))
+                let manager = self
+                    .provider
+                    .manager(&job, &self.storage)
+                    .map_err(|e| e.to_string())?;
+                publish::report(&manager, &request.name, last)
+                    .await
+                    .map_err(|e| publish::say(&e))
             };
             match job.work(report).await {
-                Some(Ok(view)) => self.shared.tell(|| format!("{job:?}: {}: {}", view.request, view.headline)),
+                Some(Ok(view)) => self
+                    .shared
+                    .tell(|| format!("{job:?}: {}: {}", view.request, view.headline)),
                 Some(Err(why)) => {
                     self.shared.tell(|| format!("{job:?}: {why}"));
                     end = End::Failure;
@@ -263,7 +309,9 @@ impl Floor {
         loop {
             {
                 let mut world = self.shared.world();
-                let Some(run) = world.hub.runs.get_mut(&run) else { return false };
+                let Some(run) = world.hub.runs.get_mut(&run) else {
+                    return false;
+                };
                 match run.reviews.last() {
                     Some((_, "approved", _)) => {
                         run.waits = false;

@@ -236,7 +236,8 @@ impl Job {
                 Fate::Refused
             }
             Some(fate) => {
-                self.shared.tell(|| format!("{}: {what} {fate:?}", self.name));
+                self.shared
+                    .tell(|| format!("{}: {what} {fate:?}", self.name));
                 fate
             }
         }
