@@ -10,6 +10,7 @@ pub mod change;
 pub mod emit;
 pub mod literal;
 pub mod module;
+pub mod module_check;
 pub mod plan_json;
 pub mod redact;
 pub mod terraform;
