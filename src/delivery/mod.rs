@@ -19,6 +19,7 @@ pub mod manager;
 pub mod open;
 pub mod plan;
 pub mod publish;
+pub mod reach;
 pub mod reconcile;
 pub mod records;
 pub mod ruleset;

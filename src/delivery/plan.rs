@@ -71,11 +71,14 @@ impl Machine<'_> {
 
     /// The working folder of a stack; ids are checked, so it stays inside.
     pub fn folder(&self, stack: &StackId, what: &str) -> std::path::PathBuf {
-        self.work.join(format!(
-            "{}-{}-{}-{what}",
-            stack.customer, stack.product, stack.environment
-        ))
+        self.work.join(folder_name(stack, what))
     }
+}
+
+/// The working folder of a stack, below the machine's. One part for each id: joined by `-`, the
+/// folders of two customers could be one.
+pub fn folder_name(stack: &StackId, what: &str) -> String {
+    format!("{stack}/{what}")
 }
 
 /// Reads a request that this run may work on.

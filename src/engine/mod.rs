@@ -12,6 +12,7 @@ pub mod emit;
 pub mod launch;
 pub mod literal;
 pub mod module;
+pub mod module_check;
 pub mod outcome;
 pub mod plan_json;
 pub mod redact;
