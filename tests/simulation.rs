@@ -119,6 +119,13 @@ fn shared_odds(shared: &Shared) -> Odds {
     shared.world().odds
 }
 
+/// A folder for working copies, in memory where there is such a place: they are many and small.
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir_in("/dev/shm")
+        .or_else(|_| tempfile::tempdir())
+        .unwrap()
+}
+
 fn variable(name: &str) -> Option<u64> {
     #[allow(clippy::disallowed_methods)]
     std::env::var(name).ok()?.parse().ok()
@@ -126,7 +133,7 @@ fn variable(name: &str) -> Option<u64> {
 
 #[test]
 fn t27_t28_t29_every_schedule_ends_with_the_last_desired_state_applied_once_and_told() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     if let Some(seed) = variable("TENANTRY_SIMULATION_SEED") {
         let outcome = schedule(seed, &Rc::new(Provider::new().unwrap()), dir.path(), true);
         assert!(outcome.wrong.is_empty(), "{:#?}", outcome.wrong);
@@ -184,7 +191,7 @@ fn t27_t28_t29_every_schedule_ends_with_the_last_desired_state_applied_once_and_
 
 #[test]
 fn a_seed_reproduces() {
-    let dir = tempfile::tempdir().unwrap();
+    let dir = folder();
     let provider = Rc::new(Provider::new().unwrap());
     for seed in 1..=5 {
         let first = schedule(seed, &provider, dir.path(), false);
