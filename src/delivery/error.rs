@@ -92,6 +92,7 @@ impl Refusal {
                 | "plan-stale"
                 | "plan-inputs"
                 | "plan-tool"
+                | "estate-moved"
                 | "gitops-moved"
                 | "gitops-busy"
                 | "promotion"

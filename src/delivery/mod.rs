@@ -9,6 +9,7 @@ pub mod bundle;
 mod custody;
 mod enact;
 pub mod error;
+pub mod estate_head;
 pub mod gate;
 pub mod gitops;
 pub mod hint;

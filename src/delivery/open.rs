@@ -5,7 +5,7 @@ use super::hint::Event;
 use super::manager::Manager;
 use super::records::{LastApplied, Outcome, Request, keys};
 use super::source::{self, Verified};
-use super::{trail, unfinished};
+use super::{estate_head, trail, unfinished};
 use crate::digest::Digest;
 use crate::engine::module::Module;
 use crate::estate::model::{Customer, EngineKind};
@@ -48,6 +48,15 @@ pub async fn open(
     sha: &Sha,
     reason: Reason<'_>,
 ) -> Result<Opened, DeliveryError> {
+    match estate_head::current(manager, &customer.id).await {
+        Err(DeliveryError::Refused(old)) => {
+            return Ok(Opened::Nothing {
+                request: None,
+                reason: old.reason,
+            });
+        }
+        other => other?,
+    }
     let verified = source::verify(manager, customer, event, sha).await?;
     let key = keys::request(&verified.name);
     let estate = manager.estate_digest(&customer.id);

@@ -73,6 +73,7 @@ impl Floor {
             let mut world = self.shared.world();
             let id = world.hub.number();
             let run = Run {
+                estate: world.hub.estate,
                 created: clock().now().0,
                 completed: false,
                 waits: false,
@@ -95,7 +96,7 @@ impl Floor {
 
     async fn jobs(&self, run: u64, payload: Option<Value>) {
         let job = self.job(run, if payload.is_some() { "intake" } else { "sweep" });
-        let found = job.work(self.intake(&job, payload)).await;
+        let found = job.work(self.intake(&job, payload.clone())).await;
         let requests = match found {
             Some(Ok(requests)) => requests,
             Some(Err(why)) => {
@@ -120,14 +121,16 @@ impl Floor {
             self.each(run, stacks("production", false), Kind::Plan)
         );
         let reported = self.reports(run, &requests, false).await;
-        let good = |ends: &[End]| !ends.contains(&End::Failure);
+        // A sweep serves many customers, so a failure at one stops nobody else; a dispatch stops.
+        let sweep = payload.is_none();
+        let good = |ends: &[End]| sweep || !ends.contains(&End::Failure);
         let mut before = vec![staging, reported];
-        let applied = match before.iter().all(|e| *e != End::Failure) && staging == End::Success {
+        let applied = match good(&before) && (sweep || staging == End::Success) {
             true => self.each(run, stacks("staging", true), Kind::Apply).await,
             false => End::Skipped,
         };
         before.extend([production, applied]);
-        if good(&before) && production == End::Success {
+        if good(&before) && (sweep || production == End::Success) {
             self.each(run, stacks("production", true), Kind::Apply)
                 .await;
         }

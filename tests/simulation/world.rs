@@ -164,6 +164,8 @@ pub struct Job {
     pub name: String,
     /// Its workflow run.
     pub run: u64,
+    /// Which estate the run was started for.
+    pub estate: usize,
     dead: Arc<AtomicBool>,
     killed: Arc<Notify>,
 }
@@ -177,7 +179,9 @@ impl std::fmt::Debug for Job {
 impl Job {
     /// A job of a run.
     pub fn new(shared: &Shared, run: u64, name: String) -> Self {
+        let estate = shared.world().hub.runs.get(&run).map_or(0, |r| r.estate);
         Self {
+            estate,
             shared: shared.clone(),
             name,
             run,
