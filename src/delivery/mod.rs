@@ -21,6 +21,8 @@ pub mod plan;
 pub mod publish;
 pub mod reconcile;
 pub mod records;
+mod renew;
+pub mod resume;
 pub mod ruleset;
 pub mod source;
 pub mod standing;
