@@ -91,6 +91,7 @@ impl Refusal {
                 | "plan-old"
                 | "plan-stale"
                 | "plan-inputs"
+                | "plan-different"
                 | "plan-tool"
                 | "estate-moved"
                 | "gitops-moved"

@@ -23,6 +23,8 @@ pub mod publish;
 pub mod reach;
 pub mod reconcile;
 pub mod records;
+mod renew;
+pub mod resume;
 pub mod ruleset;
 pub mod source;
 pub mod standing;

@@ -5,6 +5,7 @@
 //! - [`redact`] knows what must not be shown, and takes it out of every text that leaves
 //! - [`change`] is the one model of a plan, with sensitive values already gone
 //! - [`outcome`] is what became of a plan that was applied
+//! - [`since`] is what a plan changes that an earlier one does not
 
 pub mod argocd;
 pub mod change;
@@ -16,6 +17,7 @@ pub mod module_check;
 pub mod outcome;
 pub mod plan_json;
 pub mod redact;
+pub mod since;
 pub mod terraform;
 pub mod variables;
 pub mod versions;

@@ -96,7 +96,7 @@ pub async fn judge(floor: &Floor, people: &People, rest: bool) -> Result<Vec<Str
             }
         }
         // Nobody but the customer's own people caused anything: all that became was asked for.
-        for ((key, _, value), _) in &world.seen.became {
+        for (key, _, value) in world.seen.became.keys() {
             let owner = TENANTS
                 .iter()
                 .position(|(id, _, _)| key.starts_with(&format!("{id}/")));

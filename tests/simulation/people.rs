@@ -210,17 +210,15 @@ impl People {
         let pause = self.roll(1_800);
         sleep(Duration::from_secs(pause)).await;
         if self.roll(3) == 0 {
-            let mut world = self.floor.shared.world();
-            head = world.hub.commit(slug, who, &variables(&value));
-            if let Some(pull) = world
-                .hub
-                .repositories
-                .get_mut(slug)
-                .and_then(|r| r.pulls.get_mut(&number))
-            {
-                pull.head.clone_from(&head);
-            }
-            drop(world);
+            head = {
+                let mut world = self.floor.shared.world();
+                let head = world.hub.commit(slug, who, &variables(&value));
+                let repository = world.hub.repositories.get_mut(slug);
+                if let Some(pull) = repository.and_then(|r| r.pulls.get_mut(&number)) {
+                    pull.head.clone_from(&head);
+                }
+                head
+            };
             self.floor
                 .shared
                 .tell(|| format!("{id} changes #{number} to {head}"));

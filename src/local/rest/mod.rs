@@ -10,6 +10,7 @@ pub mod gitdata;
 pub mod merge;
 pub mod pulls;
 pub mod repos;
+pub mod reruns;
 pub mod rules;
 pub mod settings;
 pub mod statuses;
