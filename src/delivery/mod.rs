@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod bundle;
 mod custody;
+pub mod drift;
 pub mod error;
 pub mod gate;
 pub mod gitops;

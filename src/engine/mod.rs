@@ -3,15 +3,18 @@
 //! - [`terraform`] runs OpenTofu or Terraform in a folder of its own with a scrubbed environment
 //! - [`argocd`] renders values and an Application; the caller moves the bytes
 //! - [`redact`] knows what must not be shown, and takes it out of every text that leaves
-//! - [`change`] is the one model of a plan, with sensitive values already gone
+//! - [`change`] is the one model of a plan, with sensitive values already gone, and [`drift`] that of
+//!   what was changed outside
 
 pub mod argocd;
 pub mod change;
+pub mod drift;
 pub mod emit;
 pub mod literal;
 pub mod module;
 pub mod plan_json;
 pub mod redact;
+mod refresh;
 pub mod terraform;
 pub mod variables;
 pub mod versions;

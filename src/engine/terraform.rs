@@ -324,7 +324,11 @@ impl Workspace {
         self.run(tool, &["show", "-json", "-no-color", PLAN]).await
     }
 
-    async fn run(&self, tool: &Tool, args: &[&str]) -> Result<Vec<u8>, TerraformError> {
+    pub(super) async fn run(
+        &self,
+        tool: &Tool,
+        args: &[&str],
+    ) -> Result<Vec<u8>, TerraformError> {
         let (step, done) = self.output(tool, args).await?;
         if done.status.success() {
             return Ok(done.stdout);

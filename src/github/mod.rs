@@ -5,6 +5,7 @@
 
 pub mod api;
 mod client;
+pub mod issues;
 pub mod model;
 
 pub use client::{Client, ClientSettings, GithubError, Token};

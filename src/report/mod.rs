@@ -3,6 +3,7 @@
 
 pub mod comment;
 pub mod diff;
+pub mod drift;
 pub mod escape;
 pub mod plan;
 pub mod reference;

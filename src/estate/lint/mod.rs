@@ -12,6 +12,7 @@ mod sops;
 mod unread;
 
 use super::allow::{self, Date};
+use super::drift;
 use super::files::Files;
 use super::finding::{Finding, Place};
 use super::model::Estate;
@@ -28,9 +29,12 @@ pub fn lint(estate: &Estate) -> Vec<Finding> {
     findings
 }
 
-/// [`lint`], without what `lint.allow` of the settings allows on the day `today`.
+/// [`lint`], without what `lint.allow` of the settings allows on the day `today`, and with what
+/// the settings ignored until an earlier day.
 pub fn checked(estate: &Estate, today: &Date) -> Vec<Finding> {
-    allow::apply(&estate.settings.allow, lint(estate), today)
+    let mut findings = allow::apply(&estate.settings.allow, lint(estate), today);
+    findings.extend(drift::expired(&estate.settings.drift, today));
+    findings
 }
 
 /// A file of the estate as YAML. One that cannot be read is reported where it is used.
