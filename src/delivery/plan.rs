@@ -59,12 +59,7 @@ impl Machine<'_> {
     }
 
     /// The same, where only the request's name is known.
-    pub fn redactor_of(
-        &self,
-        manager: &Manager,
-        name: &RequestName,
-        stack: &StackId,
-    ) -> Redactor {
+    pub fn redactor_of(&self, manager: &Manager, name: &RequestName, stack: &StackId) -> Redactor {
         let mut redactor = manager.redactor(&stack.customer);
         for ours in [name.to_string(), stack.to_string()] {
             redactor.ours(ours);

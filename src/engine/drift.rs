@@ -100,9 +100,8 @@ pub fn weigh(drift: &mut [Drifted], intent: Option<&Intent>) {
         drifted.planned = planned.map(|c| c.action);
         for differing in &mut drifted.differs {
             let path = differing.attribute.path.as_str();
-            let changed = planned.is_some_and(|c| {
-                c.attributes.iter().any(|a| is_related(&a.path, path))
-            });
+            let changed =
+                planned.is_some_and(|c| c.attributes.iter().any(|a| is_related(&a.path, path)));
             differing.matters = changed || relevant.iter().any(|r| is_related(r, path));
         }
         drifted.matters = match drifted.outside {

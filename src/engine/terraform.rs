@@ -324,11 +324,7 @@ impl Workspace {
         self.run(tool, &["show", "-json", "-no-color", PLAN]).await
     }
 
-    pub(super) async fn run(
-        &self,
-        tool: &Tool,
-        args: &[&str],
-    ) -> Result<Vec<u8>, TerraformError> {
+    pub(super) async fn run(&self, tool: &Tool, args: &[&str]) -> Result<Vec<u8>, TerraformError> {
         let (step, done) = self.output(tool, args).await?;
         if done.status.success() {
             return Ok(done.stdout);

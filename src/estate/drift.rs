@@ -10,9 +10,7 @@ use super::value::Node;
 use serde::{Deserialize, Serialize};
 
 /// How bad drift is.
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
     /// Nothing would be done about it: the configuration does not say otherwise.
@@ -243,10 +241,7 @@ mod tests {
                 "address: a, reason: r, until: \"2027-01-31\"",
                 "`owner` is missing here",
             ),
-            (
-                "address: a, reason: r, owner: o",
-                "`until` is missing here",
-            ),
+            ("address: a, reason: r, owner: o", "`until` is missing here"),
             (
                 "address: a, owner: o, until: \"2027-01-31\"",
                 "`reason` is missing here",
@@ -276,7 +271,10 @@ mod tests {
         }
         for (text, said) in [
             ("within_hours: 0", "must be from 1"),
-            ("issue_from: bad", "must be one of `low`, `medium`, `high`, `never`"),
+            (
+                "issue_from: bad",
+                "must be one of `low`, `medium`, `high`, `never`",
+            ),
         ] {
             let found = settings(&format!("drift: {{{text}}}\n"))
                 .err()

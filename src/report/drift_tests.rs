@@ -92,7 +92,12 @@ fn a_clean_stack_says_so() {
         title(&view(Vec::new())),
         "Drift in acme/web/production: none any more"
     );
-    assert!(text.starts_with("What stands in <code>acme/web/production</code> is what tenantry applied last"), "{text}");
+    assert!(
+        text.starts_with(
+            "What stands in <code>acme/web/production</code> is what tenantry applied last"
+        ),
+        "{text}"
+    );
     assert!(!text.contains("What to do"), "{text}");
 }
 
@@ -135,7 +140,11 @@ fn t16_hostile_values_take_no_effect_in_an_issue() {
         // A title is ids and counts.
         assert_eq!(title(&one(text)), title(&one("plain")));
         let line = line(&one(text), NOW);
-        assert_eq!(line.lines().count(), 3 + text.matches('\n').count(), "{line}");
+        assert_eq!(
+            line.lines().count(),
+            3 + text.matches('\n').count(),
+            "{line}"
+        );
     }
 }
 

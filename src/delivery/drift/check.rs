@@ -130,7 +130,11 @@ async fn found(
     learn_values(manager, &resolved, redactor);
     machine.hide.hide(redactor);
     let exact = inputs(manager, &resolved)? == applied.inputs;
-    let engine = manager.estate.products.get(&stack.product).map(|p| p.engine);
+    let engine = manager
+        .estate
+        .products
+        .get(&stack.product)
+        .map(|p| p.engine);
     match engine {
         Some(EngineKind::Terraform) => {
             let found = terraform(manager, customer, &resolved, machine, redactor).await?;
@@ -327,7 +331,12 @@ pub fn next(manager: &Manager, old: Option<&CheckRecord>, look: &Look) -> CheckR
             let known: BTreeMap<(&str, Outside), Time> = old
                 .iter()
                 .flat_map(|r| &r.drift)
-                .map(|s| ((s.drifted.address.as_str(), s.drifted.outside), s.first_seen))
+                .map(|s| {
+                    (
+                        (s.drifted.address.as_str(), s.drifted.outside),
+                        s.first_seen,
+                    )
+                })
                 .collect();
             new.drift = found
                 .drift

@@ -204,9 +204,7 @@ pub async fn carry_out(manager: &Manager, report: &mut Report) -> Result<Done, D
             Err(DeliveryError::Github(error @ GithubError::RateLimited { .. })) => {
                 return Err(error.into());
             }
-            Err(error) => done
-                .failed
-                .push((step.shown.stack.clone(), say(&error))),
+            Err(error) => done.failed.push((step.shown.stack.clone(), say(&error))),
         }
     }
     Ok(done)
@@ -238,7 +236,10 @@ async fn write(manager: &Manager, step: &Step) -> Result<Option<u64>, DeliveryEr
     let updated = match known {
         Some(number) => {
             let repo = repository(manager);
-            match client(manager).update_issue(repo, number, &text, open).await {
+            match client(manager)
+                .update_issue(repo, number, &text, open)
+                .await
+            {
                 Ok(issue) => Some(issue),
                 // Somebody deleted it.
                 Err(e) if e.is_not_found() => None,
@@ -334,7 +335,10 @@ async fn find(
     let all = client.issues_since(repository(manager), &since).await?;
     let ours = |issue: &&Issue| {
         issue.pull_request.is_none()
-            && issue.body.as_deref().is_some_and(|b| normal(b).starts_with(mark.trim_end()))
+            && issue
+                .body
+                .as_deref()
+                .is_some_and(|b| normal(b).starts_with(mark.trim_end()))
             && issue.user.as_ref().is_some_and(|author| match me {
                 Some(id) => author.id == id,
                 None => author.kind == "Bot",
@@ -348,11 +352,7 @@ fn normal(text: &str) -> String {
 }
 
 /// Confirms that GitHub kept the text: it may answer 200 and keep an old one.
-async fn kept(
-    manager: &Manager,
-    issue: &Issue,
-    sent: &IssueText<'_>,
-) -> Result<(), DeliveryError> {
+async fn kept(manager: &Manager, issue: &Issue, sent: &IssueText<'_>) -> Result<(), DeliveryError> {
     let same = |issue: &Issue| {
         let body = issue.body.as_deref().map(normal);
         body.is_some_and(|b| b.trim_end() == sent.body.trim_end())

@@ -153,8 +153,8 @@ mod tests {
             note: None,
         };
         let text = format!("drift:\n  ignore: [{rules}]\n");
-        let node = read("tenantry.yml", text.as_bytes(), Reading::Strict)
-            .map_err(|e| e.to_string())?;
+        let node =
+            read("tenantry.yml", text.as_bytes(), Reading::Strict).map_err(|e| e.to_string())?;
         let settings = Settings::read(&node).map_err(|e| e.to_string())?.drift;
         let judged = judge(&record, &settings, &today.parse()?);
         let line = |r: &ResourceView| {
@@ -218,13 +218,15 @@ mod tests {
 
     #[test]
     fn a_rule_ignores_until_its_last_day() -> Result<(), String> {
-        let rule = |more: &str| {
-            format!("{{{more}, reason: r, owner: platform, until: \"2026-12-31\"}}")
-        };
+        let rule =
+            |more: &str| format!("{{{more}, reason: r, owner: platform, until: \"2026-12-31\"}}");
         // An attribute is taken away; what is left of the resource is no more than noise.
         let tags = rule("address: a.tags, attribute: tags.*");
         let found = judged(drift(), &tags, "2026-12-31")?;
-        assert!(found.contains(&"low a.tags tags_all.team".to_owned()), "{found:?}");
+        assert!(
+            found.contains(&"low a.tags tags_all.team".to_owned()),
+            "{found:?}"
+        );
         assert!(found.contains(&"ignored a.tags by platform".to_owned()));
         assert_eq!(
             judged(drift(), &tags, "2027-01-01")?,

@@ -25,11 +25,12 @@ pub fn drift(bytes: &[u8], redactor: &mut Redactor) -> Result<Vec<Drifted>, Plan
             Some(Action::Delete) => Outside::Deleted,
             Some(Action::Update | Action::Create | Action::Replace) => Outside::Changed,
         };
-        let attributes = match outside {
+        let mut attributes = match outside {
             Outside::Deleted => Vec::new(),
             Outside::Changed => compared(&mut differ, "", &resource.change, false)?,
         };
-        // A mark that came or went is no change of the world.
+        attributes.retain(|a| !(is_empty(&a.before) && is_empty(&a.after)));
+        // A mark that came or went is no change of the world, either.
         if outside == Outside::Changed && attributes.is_empty() {
             continue;
         }
@@ -75,6 +76,12 @@ pub fn intent(bytes: &[u8], redactor: &mut Redactor) -> Result<Intent, PlanJsonE
     })
 }
 
+/// Whether there is nothing. Providers write `null` when they make a resource and an empty
+/// collection when they read it again (measured, AWS provider 5.100: `tags` of an object).
+fn is_empty(side: &Option<String>) -> bool {
+    matches!(side.as_deref(), None | Some("{}" | "[]"))
+}
+
 /// As addresses and paths are shown, so that both plans name the same thing the same way.
 fn name(redactor: &Redactor, text: &str) -> String {
     shorten(&redactor.name(text), MAX_NAME)
@@ -110,6 +117,7 @@ mod tests {
                 "after_sensitive": {"tags": {"pw": true}, "tags_all": {"pw": true}}}},
             {"address": "aws_s3_bucket.b", "change": {"actions": ["delete"], "before": {"id": "b", "secret": "CANARY-7f3a"}, "after": null, "after_unknown": {}, "before_sensitive": {}, "after_sensitive": false}},
             {"address": "aws_s3_bucket.moved", "previous_address": "aws_s3_bucket.old", "change": {"actions": ["no-op"], "before": {"id": "m"}, "after": {"id": "m"}}},
+            {"address": "aws_s3_object.read_again", "change": {"actions": ["update"], "before": {"id": "o", "tags": null, "list": []}, "after": {"id": "o", "tags": {}, "list": null}}},
             {"address": "aws_s3_bucket.marked", "change": {"actions": ["update"], "before": {"id": "m"}, "after": {"id": "m"}, "before_sensitive": {}, "after_sensitive": {"id": true}}},
         ], "resource_changes": [{"address": "aws_s3_bucket.a", "change": {"actions": ["no-op"], "before": {}, "after": {}}}]})
     }

@@ -103,7 +103,10 @@ pub fn list(c: &mut Ctx, o: &str, n: &str) -> Res {
         return Err(Reply::invalid("Issue", "state", "invalid", ""));
     }
     let wanted: Vec<&str> = c.req.q("labels").map_or_else(Vec::new, |l| {
-        l.split(',').map(str::trim).filter(|l| !l.is_empty()).collect()
+        l.split(',')
+            .map(str::trim)
+            .filter(|l| !l.is_empty())
+            .collect()
     });
     let named = |v: &Value, name: &str| {
         let all = v["labels"].as_array();
@@ -169,7 +172,10 @@ fn body_of(body: &Value) -> Result<Option<String>, Reply> {
 
 /// Whether the caller has write access. The bot of a run acts with what its token was given.
 fn may_write(c: &Ctx, id: u64, user: u64) -> bool {
-    super::contents::is_run(c) || c.s.repo(id).is_ok_and(|r| c.s.role(user, r) >= Level::Write)
+    super::contents::is_run(c)
+        || c.s
+            .repo(id)
+            .is_ok_and(|r| c.s.role(user, r) >= Level::Write)
 }
 
 /// Names of labels, given as texts or as objects.
@@ -238,7 +244,10 @@ pub fn patch(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
     let mut issue = found.ok_or_else(Reply::not_found)?;
     c.repo(o, n, "issues", Level::Write)?;
     if issue.user != user && !may_write(c, id, user) {
-        return Err(Reply::error(403, "Must have write access to edit an issue."));
+        return Err(Reply::error(
+            403,
+            "Must have write access to edit an issue.",
+        ));
     }
     let body = c.req.json()?;
     if let Some(title) = text(&body, "title") {
@@ -255,10 +264,9 @@ pub fn patch(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
     let now = c.s.now();
     match (text(&body, "state"), issue.closed.is_some()) {
         (Some("closed"), false) => {
-            let reason = match text(&body, "state_reason") {
-                Some(reason @ ("not_planned" | "duplicate")) => reason,
-                _ => "completed",
-            };
+            let reason = text(&body, "state_reason")
+                .filter(|r| ["not_planned", "duplicate"].contains(r))
+                .unwrap_or("completed");
             issue.closed = Some((now, user, reason.to_owned()));
         }
         (Some("open"), true) => {

@@ -182,4 +182,3 @@ fn ignored(view: &StackView, budget: usize, out: &mut String) {
     }
     out.push('\n');
 }
-

@@ -58,10 +58,12 @@ pub fn summary(view: &DriftView) -> String {
             format!(
                 "| {} | {} | {} |\n",
                 code(&s.stack.to_string()),
-                s.checked.map_or_else(|| "never".to_owned(), |at| ago(at, view.at)),
-                s.error
-                    .as_ref()
-                    .map_or_else(|| "no run has come to it".to_owned(), |e| code(&shorten(e, 1_000)))
+                s.checked
+                    .map_or_else(|| "never".to_owned(), |at| ago(at, view.at)),
+                s.error.as_ref().map_or_else(
+                    || "no run has come to it".to_owned(),
+                    |e| code(&shorten(e, 1_000))
+                )
             )
         }),
     );
@@ -178,4 +180,3 @@ pub fn line(stack: &StackView, now: Time) -> String {
     }
     out
 }
-

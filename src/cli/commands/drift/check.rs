@@ -92,7 +92,11 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         "{} of {} stacks checked, {drifted} drifted{}",
         views.iter().filter(|v| v.error.is_none()).count(),
         stacks.len(),
-        if args.dry_run { "; nothing was recorded" } else { "" }
+        if args.dry_run {
+            "; nothing was recorded"
+        } else {
+            ""
+        }
     ));
     printer.result(
         &json!({"version": 1, "recorded": !args.dry_run, "stacks": views}),

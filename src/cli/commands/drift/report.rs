@@ -34,10 +34,10 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     printer.summary(&summary(view))?;
     printer.result(view, &text(view));
     if failed > 0 {
-        return Err(CliError::failed(format!(
-            "{failed} issues could not be written; see above"
-        ))
-        .hint("the job needs `issues: write`; the next run tries again"));
+        return Err(
+            CliError::failed(format!("{failed} issues could not be written; see above"))
+                .hint("the job needs `issues: write`; the next run tries again"),
+        );
     }
     let late = view.total - view.in_time;
     if late > 0 {
