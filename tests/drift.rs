@@ -495,7 +495,7 @@ async fn t15_t16_what_was_changed_in_the_cloud_is_told_without_secrets() -> Test
         bucket,
         &[
             ("canary", "CANARY-outside-5d"),
-            ("size", "2-10 t3.small"),
+            ("size", "2-3 t3.small"),
             ("team", hostile),
         ],
     )
@@ -616,7 +616,7 @@ async fn t15_t16_what_was_changed_in_the_cloud_is_told_without_secrets() -> Test
         bucket,
         &[
             ("canary", "CANARY-7f3a9b1c"),
-            ("size", "2-10 t3.small"),
+            ("size", "2-3 t3.small"),
             ("team", "web 10.0.0.0/16"),
         ],
     )
