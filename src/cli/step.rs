@@ -10,6 +10,7 @@ use crate::clock::Clock;
 use crate::delivery::plan::{Hide, Machine};
 use crate::delivery::records::RunRef;
 use crate::delivery::{Manager, RunInfo};
+use crate::engine::launch::Child;
 use crate::engine::redact::Redactor;
 use crate::estate::resolve::Rules;
 use crate::estate::settings::{AuditKey, Settings};
@@ -19,7 +20,7 @@ use crate::github::{Client, ClientSettings, Token};
 use crate::store::Store;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 /// Flags that every step has.
@@ -181,7 +182,7 @@ pub fn manager(args: &StepArgs, env: &Env) -> Result<Manager, CliError> {
     Ok(Manager {
         repository,
         estate,
-        rules,
+        rules: Arc::new(rules),
         own,
         source,
         store,
@@ -261,6 +262,7 @@ pub fn machine<'a>(env: &'a Env, work: &'a Path, hide: &'a Begun<'a>) -> Machine
         work,
         path: env.get("PATH").unwrap_or_default(),
         tool_env: env.for_tool(),
+        launch: Arc::new(Child),
     }
 }
 

@@ -275,17 +275,11 @@ async fn refused(
     if !same {
         trail::stopped(manager, request, &record.stack, refusal).await;
     }
-    let entry = ApplyRecord {
-        stack: record.stack.clone(),
-        attempt: request.attempt,
-        run: manager.run.run.clone(),
-        digest: None,
-        approved_by: None,
-        state: ApplyState::Refused {
-            reason: refusal.reason.clone(),
-            again: refusal.again(),
-        },
-        at: manager.clock.now(),
+    let now = manager.clock.now();
+    let mut entry = ApplyRecord::begun(request, &manager.run.run, &record.stack, now);
+    entry.state = ApplyState::Refused {
+        reason: refusal.reason.clone(),
+        again: refusal.again(),
     };
     Ok(manager.store.write_json(&key, &entry).await?)
 }

@@ -12,6 +12,7 @@ use crate::estate::{Estate, RepoSlug};
 use crate::github::Client;
 use crate::github::model::User;
 use crate::store::Store;
+use std::sync::Arc;
 
 /// The manager's workflow run.
 #[derive(Debug, Clone)]
@@ -29,7 +30,7 @@ pub struct Manager {
     /// The estate.
     pub estate: Estate,
     /// Its schemas and policies.
-    pub rules: Rules,
+    pub rules: Arc<Rules>,
     /// Speaks for the manager's own workflow token.
     pub own: Client,
     /// Speaks for the token that may read customers' repositories and answer them.

@@ -3,9 +3,9 @@
 use super::error::{DeliveryError, Refusal};
 use super::hint::Event;
 use super::manager::Manager;
-use super::records::{LastApplied, Outcome, Request, RequestName, Unfinished, keys};
+use super::records::{LastApplied, Outcome, Request, keys};
 use super::source::{self, Verified};
-use super::trail;
+use super::{trail, unfinished};
 use crate::digest::Digest;
 use crate::engine::module::Module;
 use crate::estate::model::{Customer, EngineKind};
@@ -82,9 +82,7 @@ pub async fn open(
         estate,
         reason,
     );
-    // Before the request itself: a name too many costs one look, one too few would cost the customer
-    // their answer.
-    remember(manager, &request.name).await?;
+    unfinished::remember(manager, &request.name).await?;
     trail::opened(manager, &request).await?;
     let put = match before {
         None => manager.store.create_json(&key, &request).await?,
@@ -113,27 +111,6 @@ pub async fn open(
         },
         None => Opened::Work(request),
     })
-}
-
-/// Puts a request on its customer's list of those that still need somebody.
-pub async fn remember(manager: &Manager, name: &RequestName) -> Result<(), DeliveryError> {
-    let key = keys::unfinished(&name.customer);
-    let add = |list: &mut Unfinished| {
-        let fresh = !list.names.contains(name);
-        if fresh {
-            list.names.push(name.clone());
-        }
-        fresh
-    };
-    if manager.store.update(&key, add).await?.is_none() {
-        let list = Unfinished {
-            names: vec![name.clone()],
-        };
-        if manager.store.create_json(&key, &list).await? == Put::Conflict {
-            manager.store.update(&key, add).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Whether an earlier request for the same thing makes this one needless.

@@ -8,6 +8,7 @@ use super::records::{PlanRecord, PlanResult, Request, RequestName, keys};
 use super::{gate, gitops, source, trail};
 use crate::digest::Digest;
 use crate::engine::change::Changes;
+use crate::engine::launch::Launch;
 use crate::engine::plan_json;
 use crate::engine::redact::Redactor;
 use crate::engine::terraform::{self, Tool, Workspace};
@@ -18,6 +19,7 @@ use crate::estate::settings::Settings;
 use crate::estate::{Findings, StackId};
 use crate::store::seal;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the engine needs of the machine.
 #[derive(Debug, Clone)]
@@ -30,6 +32,8 @@ pub struct Machine<'a> {
     pub tool_env: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     /// Is told what is secret before anything of a run is shown.
     pub hide: &'a dyn Hide,
+    /// Starts the tool.
+    pub launch: Arc<dyn Launch>,
 }
 
 /// Keeps secrets out of a log that is not ours, such as the runner's.
@@ -50,6 +54,7 @@ impl Machine<'_> {
             binary: terraform::find(settings.terraform_binary.as_deref(), self.path)?,
             env: self.tool_env.clone(),
             limit: std::time::Duration::from_secs(60 * 60),
+            launch: self.launch.clone(),
         })
     }
 
@@ -71,11 +76,14 @@ impl Machine<'_> {
 
     /// The working folder of a stack; ids are checked, so it stays inside.
     pub fn folder(&self, stack: &StackId, what: &str) -> std::path::PathBuf {
-        self.work.join(format!(
-            "{}-{}-{}-{what}",
-            stack.customer, stack.product, stack.environment
-        ))
+        self.work.join(folder_name(stack, what))
     }
+}
+
+/// The working folder of a stack, below the machine's. One part for each id: joined by `-`, the
+/// folders of two customers could be one.
+pub fn folder_name(stack: &StackId, what: &str) -> String {
+    format!("{stack}/{what}")
 }
 
 /// Reads a request that this run may work on.

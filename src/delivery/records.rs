@@ -17,6 +17,7 @@ use super::hint::Event;
 use crate::clock::Time;
 use crate::digest::Digest;
 use crate::engine::change::Changes;
+use crate::engine::outcome::{self, After};
 use crate::estate::{CustomerId, Finding, RepoSlug, Sha, StackId};
 use crate::github::model::User;
 use serde::{Deserialize, Serialize};
@@ -178,14 +179,6 @@ pub struct Request {
     pub told: bool,
 }
 
-/// The requests of a customer that still need somebody: open ones, and those whose end the
-/// customer has not been told yet. A sweep reads these alone, however many there have been.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unfinished {
-    /// Their names.
-    pub names: Vec<RequestName>,
-}
-
 /// What a plan found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlanRecord {
@@ -267,8 +260,31 @@ pub struct ApplyRecord {
     /// Where it stands.
     #[serde(flatten)]
     pub state: ApplyState,
+    /// What became of each change, once the engine was at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<outcome::Outcome>,
+    /// What a look right after it found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<After>,
     /// When.
     pub at: Time,
+}
+
+impl ApplyRecord {
+    /// Of this run, with nothing decided yet.
+    pub fn begun(request: &Request, run: &RunRef, stack: &StackId, at: Time) -> Self {
+        Self {
+            stack: stack.clone(),
+            attempt: request.attempt,
+            run: run.clone(),
+            digest: None,
+            approved_by: None,
+            state: ApplyState::Begun,
+            outcome: None,
+            after: None,
+            at,
+        }
+    }
 }
 
 /// What was last applied to a stack.

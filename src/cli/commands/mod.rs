@@ -3,6 +3,7 @@
 mod apply;
 mod audit;
 mod demo;
+mod doctor;
 mod drift;
 mod explain;
 mod gate;
@@ -71,6 +72,8 @@ pub enum Command {
     Inspect(inspect::Args),
     /// Check and export the audit log, and report from it.
     Audit(audit::Args),
+    /// Check how everything is set up.
+    Doctor(doctor::Args),
     /// The local GitHub alone.
     Local(local::Args),
 }
@@ -123,6 +126,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Drift(args) => drift::run(&args, env, printer).await,
         Command::Inspect(args) => inspect::run(&args, env, printer),
         Command::Audit(args) => audit::run(&args, env, printer).await,
+        Command::Doctor(args) => doctor::run(&args, printer),
         Command::Local(args) => local::run(args, env, printer).await,
     }
 }

@@ -248,7 +248,7 @@ async fn terraform(
         .into());
     }
     let json = workspace.refresh_only(&tool).await?;
-    let mut drift = plan_json::drift(&json, redactor)?;
+    let mut drift = plan_json::drifted(&json, redactor)?;
     machine.hide.hide(redactor);
     if drift.is_empty() {
         return Ok(Found::default());

@@ -3,9 +3,9 @@
 //! A refresh-only plan plans nothing, so its `relevant_attributes` are empty (measured, Terraform
 //! 1.11: they are collected from planned changes). What matters is told by an ordinary plan.
 
-use super::compare::{Differ, MAX_NAME, shorten};
+use super::compare::Differ;
 use super::document::RelevantAttribute;
-use super::{PlanJsonError, action, compared, learn, open, read};
+use super::{PlanJsonError, action, compared, learn, open, read, shown_address};
 use crate::engine::change::Action;
 use crate::engine::drift::{Differing, Drifted, Intent, Outside, Relevant};
 use crate::engine::redact::Redactor;
@@ -13,7 +13,7 @@ use serde_json::Value;
 
 /// What a plan found changed or gone since the state was written, what is gone first. What it
 /// holds of secrets is learnt by `redactor` first, and hidden.
-pub fn drift(bytes: &[u8], redactor: &mut Redactor) -> Result<Vec<Drifted>, PlanJsonError> {
+pub fn drifted(bytes: &[u8], redactor: &mut Redactor) -> Result<Vec<Drifted>, PlanJsonError> {
     let plan = open(bytes)?;
     learn::learn(&plan, redactor)?;
     let mut differ = Differ::new(redactor);
@@ -36,7 +36,7 @@ pub fn drift(bytes: &[u8], redactor: &mut Redactor) -> Result<Vec<Drifted>, Plan
         }
         let address = resource.address.as_deref().unwrap_or("?");
         out.push(Drifted {
-            address: name(redactor, address),
+            address: shown_address(address, redactor),
             outside,
             matters: false,
             planned: None,
@@ -62,8 +62,8 @@ pub fn intent(bytes: &[u8], redactor: &mut Redactor) -> Result<Intent, PlanJsonE
     let changes = read(bytes, redactor)?;
     let plan = open(bytes)?;
     let relevant = |r: &RelevantAttribute| Relevant {
-        address: name(redactor, &r.resource),
-        path: name(redactor, &path(&r.attribute)),
+        address: shown_address(&r.resource, redactor),
+        path: shown_address(&path(&r.attribute), redactor),
     };
     Ok(Intent {
         changes,
@@ -80,11 +80,6 @@ pub fn intent(bytes: &[u8], redactor: &mut Redactor) -> Result<Intent, PlanJsonE
 /// collection when they read it again (measured, AWS provider 5.100: `tags` of an object).
 fn is_empty(side: &Option<String>) -> bool {
     matches!(side.as_deref(), None | Some("{}" | "[]"))
-}
-
-/// As addresses and paths are shown, so that both plans name the same thing the same way.
-fn name(redactor: &Redactor, text: &str) -> String {
-    shorten(&redactor.name(text), MAX_NAME)
 }
 
 /// `["tags", 0, "owner"]` as a dotted path.
@@ -123,7 +118,7 @@ mod tests {
     }
 
     fn found(plan: &Value) -> Vec<Drifted> {
-        match drift(plan.to_string().as_bytes(), &mut Redactor::default()) {
+        match drifted(plan.to_string().as_bytes(), &mut Redactor::default()) {
             Ok(found) => found,
             Err(e) => panic!("{e}"),
         }
@@ -189,7 +184,7 @@ mod tests {
             assert_eq!(found(&plan), []);
         }
         let wrong = json!({"format_version": "1.2", "resource_drift": [{"address": "CANARY-7f3a", "change": "CANARY-7f3a"}]});
-        let error = drift(wrong.to_string().as_bytes(), &mut Redactor::default());
+        let error = drifted(wrong.to_string().as_bytes(), &mut Redactor::default());
         assert!(error.is_err_and(|e| !format!("{e} {e:?}").contains("CANARY")));
     }
 

@@ -29,10 +29,12 @@ pub fn lint(estate: &Estate) -> Vec<Finding> {
     findings
 }
 
-/// [`lint`], without what `lint.allow` of the settings allows on the day `today`, and with what
-/// the settings ignored until an earlier day.
-pub fn checked(estate: &Estate, today: &Date) -> Vec<Finding> {
-    let mut findings = allow::apply(&estate.settings.allow, lint(estate), today);
+/// [`lint`] and `more`, without what `lint.allow` of the settings allows on the day `today`, and
+/// with the rules about drift whose day is over.
+pub fn checked(estate: &Estate, more: Vec<Finding>, today: &Date) -> Vec<Finding> {
+    let mut findings = lint(estate);
+    findings.extend(more);
+    let mut findings = allow::apply(&estate.settings.allow, findings, today);
     findings.extend(drift::expired(&estate.settings.drift, today));
     findings
 }

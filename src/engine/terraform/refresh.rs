@@ -4,7 +4,7 @@
 //! be allowed to write the lock, and an apply must not wait for somebody who only looks. An apply
 //! that runs at the same time makes the answer stale at most, and the next check gives another.
 
-use super::terraform::{TerraformError, Tool, Workspace};
+use super::{TerraformError, Tool, Workspace};
 
 const REFRESH: &str = "tenantry.refresh.tfplan";
 const INTENT: &str = "tenantry.intent.tfplan";
@@ -13,15 +13,15 @@ impl Workspace {
     /// `show -json` of a refresh-only plan. The folder must have been initialised. Holds secrets
     /// in clear.
     pub async fn refresh_only(&self, tool: &Tool) -> Result<Vec<u8>, TerraformError> {
-        self.look(tool, REFRESH, &["-refresh-only"]).await
+        self.onlook(tool, REFRESH, &["-refresh-only"]).await
     }
 
     /// `show -json` of an ordinary plan that is never applied. Holds secrets in clear.
     pub async fn intent(&self, tool: &Tool) -> Result<Vec<u8>, TerraformError> {
-        self.look(tool, INTENT, &[]).await
+        self.onlook(tool, INTENT, &[]).await
     }
 
-    async fn look(
+    async fn onlook(
         &self,
         tool: &Tool,
         file: &str,
@@ -30,7 +30,8 @@ impl Workspace {
         let out = format!("-out={file}");
         let mut args = vec!["plan", "-input=false", "-no-color", "-lock=false", &out];
         args.extend(more);
-        self.run(tool, &args).await?;
-        self.run(tool, &["show", "-json", "-no-color", file]).await
+        tool.run(&self.folder, &args).await?;
+        let show = ["show", "-json", "-no-color", file];
+        tool.run(&self.folder, &show).await
     }
 }
