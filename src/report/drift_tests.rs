@@ -82,7 +82,36 @@ fn an_issue_reads_like_this() {
         title(&view),
         "Drift in acme/web/production: 1 deleted, 1 changed outside of tenantry (high)"
     );
-    insta::assert_snapshot!(body(&view, NOW, "https://github.com/ops/infra/actions/runs/1"), @r"");
+    insta::assert_snapshot!(body(&view, NOW, "https://github.com/ops/infra/actions/runs/1"), @r##"
+    What stands in <code>acme/web/production</code> is not what tenantry applied last: 1 deleted, 1 changed outside of tenantry.
+
+    | | |
+    | --- | --- |
+    | severity | **high** |
+    | first seen | 2026-11-15 11:06:40 UTC (3 days ago) |
+    | last checked | 2026-11-18 10:56:40 UTC (less than an hour ago) |
+
+    | severity | resource | attribute | was | is | first seen |
+    | --- | --- | --- | --- | --- | --- |
+    | high | <code>aws&#95;s3&#95;bucket.logs</code> | _the whole_ | there | **deleted** | 2 hours ago |
+    | medium | <code>aws&#95;s3&#95;bucket.data</code> | <code>tags.team</code> | <code>&#34;web&#34;</code> | <code>&#34;evil&#34;</code> | 3 days ago |
+
+    Ignored for a while:
+
+    | resource | owner | until | reason |
+    | --- | --- | --- | --- |
+    | <code>aws&#95;autoscaling&#95;group.web</code> | <code>platform</code> | <code>2027-01-31</code> | <code>scaled by its own policy</code> |
+
+    **What to do**
+
+    - To undo it: the next plan of this stack shows it as a change, and applying that plan puts it back.
+    - To keep it: change the product or the customer's values until a plan shows no change, and apply.
+    - To ignore it for a while: add a rule to `drift.ignore` in `tenantry.yml`, with a reason, an owner and a last day.
+
+    This issue follows the stack: tenantry closes it when the drift is gone.
+
+    <sub>[run](https://github.com/ops/infra/actions/runs/1)</sub>
+    "##);
 }
 
 #[test]
@@ -212,8 +241,41 @@ fn the_summary_tells_coverage_first() {
     drifted.issue = Some(12);
     let mut all = all(vec![view(Vec::new()), drifted, late]);
     all.later = 3;
-    insta::assert_snapshot!(summary(&all), @r"");
-    insta::assert_snapshot!(text(&all), @r"");
+    insta::assert_snapshot!(summary(&all), @r##"
+    ### ❌ Drift: 2 of 3 stacks checked within 24 hours, 1 drifted
+
+    | | |
+    | --- | --- |
+    | checked within 24 hours | 2 of 3 stacks |
+    | drifted | 1 |
+    | not worth an issue | 0 |
+    | ignored by rules | 0 |
+    | expired rules | 0 |
+    | not checked any more | 0 |
+
+    **Not checked in time**
+
+    | stack | last checked | why |
+    | --- | --- | --- |
+    | <code>acme/web/production</code> | never | <code>no credentials &#124; &#60;b&#62;</code> |
+
+    **Drifted**
+
+    | severity | stack | what | first seen | issue |
+    | --- | --- | --- | --- | --- |
+    | high | <code>acme/web/production</code> | 1 deleted | 2026-11-18 09:06:40 UTC (2 hours ago) | #12 |
+
+    _3 more issues are opened, updated or closed by the next runs: GitHub limits how many a run may write._
+    "##);
+    insta::assert_snapshot!(text(&all), @r##"
+    acme/web/production: as it was applied; checked less than an hour ago
+    acme/web/production: 1 deleted (high); checked less than an hour ago
+      high deleted aws_s3_bucket.logs
+    acme/web/production: unknown; never checked, too long ago
+      last try: no credentials | <b>
+    3 more issues are left to the next runs
+    2 of 3 stacks checked within 24 hours, 1 drifted
+    "##);
 }
 
 #[test]

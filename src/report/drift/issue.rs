@@ -106,7 +106,7 @@ fn resources(view: &StackView, now: Time, budget: usize, out: &mut String) {
                 code(&shorten(&drifted.address, PIECE))
             )
         };
-        let tail = format!("{} |\n", age(now.since(resource.first_seen)));
+        let tail = format!("{} ago |\n", age(now.since(resource.first_seen)));
         let mut rows = Vec::new();
         match drifted.outside {
             Outside::Deleted => rows.push(format!(

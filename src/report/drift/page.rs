@@ -165,7 +165,7 @@ pub fn line(stack: &StackView, now: Time) -> String {
         };
         let paths = match paths.is_empty() {
             true => String::new(),
-            false => format!(": {}{more}", paths.join(", ")),
+            false => format!(": {}{more}", paths.join(", ")).replace(['\n', '\r'], " "),
         };
         let _ = write!(
             out,
