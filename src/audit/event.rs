@@ -144,6 +144,15 @@ pub enum Event {
         /// The request's attempt.
         attempt: u32,
     },
+    /// A check found what was changed outside of tenantry, where the one before found nothing.
+    DriftFound {
+        /// The worst of it: `low`, `medium` or `high`.
+        severity: String,
+        /// How many resources or files.
+        resources: u64,
+    },
+    /// A check found nothing of it any more.
+    DriftCleared,
     /// A request came to its end.
     RequestClosed {
         /// The attempt.

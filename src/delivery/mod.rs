@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod bundle;
 mod custody;
+pub mod drift;
 mod enact;
 pub mod error;
 pub mod estate_head;

@@ -61,8 +61,13 @@ impl Machine<'_> {
 
     /// What hides secrets of one stack of a request, with what is known before anything is run.
     pub fn redactor(&self, manager: &Manager, request: &Request, stack: &StackId) -> Redactor {
+        self.redactor_of(manager, &request.name, stack)
+    }
+
+    /// The same, where only the request's name is known.
+    pub fn redactor_of(&self, manager: &Manager, name: &RequestName, stack: &StackId) -> Redactor {
         let mut redactor = manager.redactor(&stack.customer);
-        for ours in [request.name.to_string(), stack.to_string()] {
+        for ours in [name.to_string(), stack.to_string()] {
             redactor.ours(ours);
         }
         let env = self.tool_env.iter();

@@ -296,3 +296,31 @@ pub struct Rule {
     #[serde(rename = "type")]
     pub kind: String,
 }
+
+/// An issue. GitHub lists pull requests as issues, too.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Issue {
+    /// Number.
+    pub number: u64,
+    /// `open` or `closed`.
+    pub state: String,
+    /// Title.
+    pub title: String,
+    /// Markdown.
+    pub body: Option<String>,
+    /// Who opened it.
+    pub user: Option<IssueAuthor>,
+    /// Present when it is a pull request.
+    #[serde(default)]
+    pub pull_request: Option<serde_json::Value>,
+}
+
+/// Who opened an issue.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct IssueAuthor {
+    /// Numeric id.
+    pub id: u64,
+    /// `User` or `Bot`.
+    #[serde(rename = "type")]
+    pub kind: String,
+}

@@ -4,6 +4,7 @@
 pub mod aftermath;
 pub mod comment;
 pub mod diff;
+pub mod drift;
 pub mod escape;
 pub mod plan;
 pub mod reference;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// A stack's working folder, ready for `init`.
 #[derive(Debug)]
 pub struct Workspace {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 /// What `plan` found.

@@ -14,16 +14,16 @@ use tokio::process::Command;
 /// Exit code of a step that found nothing to do.
 const NOTHING: i32 = 3;
 
-struct Driver<'a> {
-    inner: &'a Inner,
-    run: Run,
+pub(super) struct Driver<'a> {
+    pub(super) inner: &'a Inner,
+    pub(super) run: Run,
     place: Place,
 }
 
 /// What a step left behind.
-struct Outcome {
-    ok: bool,
-    outputs: BTreeMap<String, String>,
+pub(super) struct Outcome {
+    pub(super) ok: bool,
+    pub(super) outputs: BTreeMap<String, String>,
 }
 
 /// Runs one workflow run to its end.
@@ -47,6 +47,7 @@ pub async fn run(inner: &Inner, id: u64) -> Conclusion {
     let ok = match () {
         () if uses("trigger") => driver.customer().await,
         () if uses("intake") => driver.manager("intake", "intake").await,
+        () if uses("drift-list") => driver.drift().await,
         () if uses("reconcile") => driver.manager("reconcile", "reconcile").await,
         () => true,
     };
@@ -60,7 +61,7 @@ pub async fn run(inner: &Inner, id: u64) -> Conclusion {
 }
 
 impl Driver<'_> {
-    fn job_keys(&self) -> Vec<String> {
+    pub(super) fn job_keys(&self) -> Vec<String> {
         let jobs = self.run.workflow.get("jobs").and_then(Value::as_object);
         jobs.into_iter().flatten().map(|(k, _)| k.clone()).collect()
     }
@@ -76,7 +77,7 @@ impl Driver<'_> {
         found.map_or(fallback, |(k, _)| k).to_owned()
     }
 
-    async fn step(
+    pub(super) async fn step(
         &self,
         key: &str,
         environment: Option<&str>,
@@ -141,7 +142,7 @@ impl Driver<'_> {
     }
 
     /// What the actions hand to a step. `writes` are those that write audit records.
-    fn with(
+    pub(super) fn with(
         &self,
         environment: Option<&str>,
         apply: bool,
@@ -320,13 +321,13 @@ impl Driver<'_> {
         job::end(self.inner, self.run.id, key, conclusion(ok));
     }
 
-    fn environment(&self, key: &str, fallback: &str) -> String {
+    pub(super) fn environment(&self, key: &str, fallback: &str) -> String {
         let job = &self.run.workflow["jobs"][key];
         workflow::environment(job).unwrap_or(fallback).to_owned()
     }
 }
 
-fn conclusion(ok: bool) -> Conclusion {
+pub(super) fn conclusion(ok: bool) -> Conclusion {
     if ok { "success" } else { "failure" }
 }
 

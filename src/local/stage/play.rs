@@ -84,9 +84,13 @@ impl Stage {
 
     /// Starts the scheduled sweep of the manager.
     pub async fn tick(&self) -> Result<(), StageError> {
-        self.admin("POST", "/_local/tick", json!({"repo": MANAGER}))
-            .await
-            .map(|_| ())
+        self.tick_of("reconcile.yml").await
+    }
+
+    /// Starts one scheduled workflow of the manager.
+    pub async fn tick_of(&self, file: &str) -> Result<(), StageError> {
+        let body = json!({"repo": MANAGER, "workflow": format!(".github/workflows/{file}")});
+        self.admin("POST", "/_local/tick", body).await.map(|_| ())
     }
 
     /// The manager's run that waits for an approval, and for which environments.
