@@ -14,7 +14,8 @@ use support::{Tested, settings, steps, variables};
 use tenantry::delivery::hint::{Event, Hint};
 use tenantry::delivery::open::Opened;
 use tenantry::delivery::records::RequestName;
-use tenantry::engine::terraform::state_key;
+use tenantry::engine::module::Module;
+use tenantry::engine::terraform::{self, state_key};
 use tenantry::estate::resolve::{ContractFile, Rules, resolve_customer};
 use tenantry::estate::{
     CustomerId, EnvironmentId, Estate, Files, ProductId, RepoSlug, RequestId, Sha, StackId,
@@ -233,6 +234,46 @@ async fn t19_the_store_takes_no_key_that_leaves_it() -> Tested {
         state_key(&stack("acme/web/dev")),
         "acme/web/dev/terraform.tfstate"
     );
+    Ok(())
+}
+
+#[test]
+fn t10_a_schema_reaches_neither_disk_nor_network_nor_another_product() -> Tested {
+    let dir = tempfile::tempdir()?;
+    let secret = dir.path().join("secret.json");
+    std::fs::write(&secret, r#"{"type": "string"}"#)?;
+    for target in [
+        format!("file://{}", secret.display()),
+        secret.display().to_string(),
+        "http://127.0.0.1:1/schema.json".to_owned(),
+        "https://evil.example/schema.json".to_owned(),
+        "../api/values.schema.json".to_owned(),
+        "../../customers/beta/web/values.json".to_owned(),
+        "estate:///products/api/values.schema.json".to_owned(),
+        "estate:///products/web-2/values.schema.json".to_owned(),
+    ] {
+        let mut files = Files::new();
+        let schema = json!({"type": "object", "properties": {"a": {"$ref": target}}});
+        files.insert(
+            "products/web/values.schema.json",
+            schema.to_string().into_bytes(),
+        );
+        for other in [
+            "products/api/values.schema.json",
+            "products/web-2/values.schema.json",
+            "customers/beta/web/values.json",
+        ] {
+            files.insert(other, b"{\"type\": \"string\"}".to_vec());
+        }
+        let said = Rules::of(&Estate::read(files)?)
+            .err()
+            .map(|e| e.to_string())
+            .unwrap_or_default();
+        assert!(
+            said.contains("leaves the product's folder"),
+            "{target}: {said}"
+        );
+    }
     Ok(())
 }
 
@@ -480,6 +521,53 @@ async fn t11_what_was_left_in_the_providers_module_is_not_used() -> Tested {
     let files =
         files.map(|(name, text)| (format!("products/web/terraform/{name}"), text.to_owned()));
     harmless(&[], files.to_vec()).await
+}
+
+/// The lock file of the provider's module is what counts, and `init` may not change it.
+#[tokio::test(flavor = "multi_thread")]
+async fn t11_a_lock_file_of_the_module_is_read_only() -> Tested {
+    let bin = tempfile::tempdir()?;
+    let seen = spy(bin.path())?;
+    let dir = tempfile::tempdir()?;
+    let mut runner = steps();
+    runner.path = format!("{}:{}", bin.path().display(), runner.path);
+    let mut wanted = settings(dir.path(), Engine::Terraform, Hints::Direct, runner)?;
+    let lock = "# The provider's.\n".to_owned();
+    wanted.overrides = vec![(
+        "products/web/terraform/.terraform.lock.hcl".to_owned(),
+        lock,
+    )];
+    let stage = Stage::set(wanted).await?;
+    let acme = stage.tenant("acme").ok_or("acme")?.clone();
+    stage
+        .propose(&acme, "change", &variables("shop", 4), "Change")
+        .await?;
+    stage.server.idle().await;
+    let args = notes(&seen, "args")?;
+    let init: Vec<&String> = args.iter().filter(|a| a.starts_with("init ")).collect();
+    assert!(
+        !init.is_empty() && init.iter().all(|a| a.contains("-lockfile=readonly")),
+        "{args:?}"
+    );
+    stage.server.stop().await;
+    Ok(())
+}
+
+/// A value named like one of tenantry's own variables does not take its place, even where a
+/// schema would let it through.
+#[test]
+fn t11_values_cannot_speak_for_tenantry() -> Tested {
+    let mut files = Files::new();
+    let text = "variable \"tenantry_customer\" {}\nvariable \"tenantry_environment\" {}\nvariable \"size\" {}\n";
+    files.insert("m/main.tf", text.as_bytes());
+    let module = Module::read(&files, "m")?;
+    let values = json!({"tenantry_customer": "beta", "tenantry_environment": "dev", "size": 1, "TF_CLI_ARGS": "x", "undeclared": 2});
+    let given = terraform::variables(&module, &production(), &values)?;
+    assert_eq!(
+        given,
+        json!({"tenantry_customer": "acme", "tenantry_environment": "production", "size": 1})
+    );
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
