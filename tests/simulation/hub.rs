@@ -76,6 +76,8 @@ pub struct Run {
     pub created: u64,
     /// Which estate it was started for.
     pub estate: usize,
+    /// How often it was started.
+    pub attempt: u64,
     /// Whether it has ended.
     pub completed: bool,
     /// Whether a job of it waits for a review.
@@ -163,7 +165,7 @@ impl Hub {
             {
                 Some((id, run)) => (
                     200,
-                    json!({"id": id, "status": if run.completed { "completed" } else { "in_progress" }, "created_at": stamp(run.created), "run_attempt": 1}),
+                    json!({"id": id, "status": if run.completed { "completed" } else { "in_progress" }, "created_at": stamp(run.created), "run_attempt": run.attempt}),
                 ),
                 None => (404, json!({"message": "Not Found"})),
             },

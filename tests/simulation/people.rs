@@ -279,11 +279,7 @@ impl People {
     fn review(&self, kind: bool) {
         let waiting: Vec<u64> = {
             let world = self.floor.shared.world();
-            let runs = world
-                .hub
-                .runs
-                .iter()
-                .filter(|(_, r)| r.waits && r.reviews.is_empty());
+            let runs = world.hub.runs.iter().filter(|(_, r)| r.waits);
             runs.map(|(id, _)| *id).collect()
         };
         for run in waiting {
@@ -298,6 +294,7 @@ impl People {
                 .tell(|| format!("{} {what} run {run}", who.login));
             let now = clock().now().0;
             if let Some(run) = self.floor.shared.world().hub.runs.get_mut(&run) {
+                run.waits = false;
                 run.reviews.push((who, what, now));
             }
         }

@@ -228,7 +228,7 @@ impl Provider {
             run: RunInfo {
                 run: RunRef {
                     id: job.run,
-                    attempt: 1,
+                    attempt: job.attempt,
                     url: String::new(),
                 },
                 sender: None,
