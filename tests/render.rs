@@ -313,8 +313,7 @@ fn hostile_apply(text: &str) -> ApplyView {
                 operation: text.to_owned(),
                 since: Some(Time(1)),
             }),
-            // Else nothing of what was found would be shown.
-            problem: text.is_empty().then(|| text.to_owned()),
+            problem: None,
             at: Time(9_000),
         }),
         renewed: Some(text.to_owned()),
@@ -375,6 +374,19 @@ fn hostile_view(text: &str) -> RequestView {
                 message: text.to_owned(),
             }),
             stack(StackState::Applied),
+            StackView {
+                apply: Some(ApplyView {
+                    after: Some(After {
+                        left: Vec::new(),
+                        drift: Vec::new(),
+                        lock: None,
+                        problem: Some(text.to_owned()),
+                        at: Time(9_000),
+                    }),
+                    ..hostile_apply(text)
+                }),
+                ..stack(StackState::Applied)
+            },
         ],
         findings: vec![finding],
         run_url: Some(text.to_owned()),

@@ -45,7 +45,14 @@ fn page(rule: &Rule) -> String {
     } = rule;
     let mut out = format!("# `{id}`: {title}\n\n{WRITTEN}\nLevel: {}.", level(rule));
     if *lint {
-        out.push_str(" A lint of `tenantry validate --estate DIR`; it can be [allowed](../settings.md#lints) for a while.");
+        let command = match *id {
+            "isolation-environment" => "tenantry doctor isolation",
+            _ => "tenantry validate --estate DIR",
+        };
+        let _ = write!(
+            out,
+            " A lint of `{command}`; it can be [allowed](../settings.md#lints) for a while."
+        );
     }
     let _ = write!(
         out,

@@ -13,7 +13,7 @@ use super::plan::{Machine, request, resolved};
 use super::records::{
     ApplyRecord, ApplyState, LastApplied, PlanRecord, Request, RequestName, keys,
 };
-use super::{custody, enact, hold, publish, renew, trail};
+use super::{custody, enact, estate_head, hold, publish, renew, trail};
 use crate::audit::event::ApplyResult;
 use crate::engine::redact::Redactor;
 use crate::estate::StackId;
@@ -145,6 +145,7 @@ async fn work(
         identity,
         ..
     } = *turn;
+    estate_head::current(manager, &stack.customer).await?;
     gate::promoted(manager, request, stack).await?;
     let resolved = resolved(manager, request, stack).await?;
     let now_inputs = inputs(manager, &resolved)?;

@@ -93,6 +93,7 @@ impl Refusal {
                 | "plan-inputs"
                 | "plan-different"
                 | "plan-tool"
+                | "estate-moved"
                 | "gitops-moved"
                 | "gitops-busy"
                 | "promotion"

@@ -3,9 +3,9 @@
 use super::error::{DeliveryError, Refusal};
 use super::hint::Event;
 use super::manager::Manager;
-use super::records::{LastApplied, Outcome, Request, RequestName, Unfinished, keys};
+use super::records::{LastApplied, Outcome, Request, keys};
 use super::source::{self, Verified};
-use super::trail;
+use super::{estate_head, trail, unfinished};
 use crate::digest::Digest;
 use crate::engine::module::Module;
 use crate::estate::model::{Customer, EngineKind};
@@ -50,6 +50,15 @@ pub async fn open(
     sha: &Sha,
     reason: Reason<'_>,
 ) -> Result<Opened, DeliveryError> {
+    match estate_head::current(manager, &customer.id).await {
+        Err(DeliveryError::Refused(old)) => {
+            return Ok(Opened::Nothing {
+                request: None,
+                reason: old.reason,
+            });
+        }
+        other => other?,
+    }
     let verified = source::verify(manager, customer, event, sha).await?;
     let key = keys::request(&verified.name);
     let estate = manager.estate_digest(&customer.id);
@@ -84,9 +93,7 @@ pub async fn open(
         estate,
         reason,
     );
-    // Before the request itself: a name too many costs one look, one too few would cost the customer
-    // their answer.
-    remember(manager, &request.name).await?;
+    unfinished::remember(manager, &request.name).await?;
     trail::opened(manager, &request).await?;
     let put = match before {
         None => manager.store.create_json(&key, &request).await?,
@@ -115,27 +122,6 @@ pub async fn open(
         },
         None => Opened::Work(request),
     })
-}
-
-/// Puts a request on its customer's list of those that still need somebody.
-pub async fn remember(manager: &Manager, name: &RequestName) -> Result<(), DeliveryError> {
-    let key = keys::unfinished(&name.customer);
-    let add = |list: &mut Unfinished| {
-        let fresh = !list.names.contains(name);
-        if fresh {
-            list.names.push(name.clone());
-        }
-        fresh
-    };
-    if manager.store.update(&key, add).await?.is_none() {
-        let list = Unfinished {
-            names: vec![name.clone()],
-        };
-        if manager.store.create_json(&key, &list).await? == Put::Conflict {
-            manager.store.update(&key, add).await?;
-        }
-    }
-    Ok(())
 }
 
 /// Whether an earlier request for the same thing makes this one needless.

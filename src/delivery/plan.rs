@@ -8,6 +8,7 @@ use super::records::{ApplyRecord, Earlier, PlanRecord, PlanResult, Request, Requ
 use super::{gate, gitops, source, trail};
 use crate::digest::Digest;
 use crate::engine::change::Changes;
+use crate::engine::launch::Launch;
 use crate::engine::outcome::Fate;
 use crate::engine::plan_json;
 use crate::engine::redact::Redactor;
@@ -19,6 +20,7 @@ use crate::estate::settings::Settings;
 use crate::estate::{Findings, StackId};
 use crate::store::seal;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What the engine needs of the machine.
 #[derive(Debug, Clone)]
@@ -31,6 +33,8 @@ pub struct Machine<'a> {
     pub tool_env: Vec<(std::ffi::OsString, std::ffi::OsString)>,
     /// Is told what is secret before anything of a run is shown.
     pub hide: &'a dyn Hide,
+    /// Starts the tool.
+    pub launch: Arc<dyn Launch>,
 }
 
 /// Keeps secrets out of a log that is not ours, such as the runner's.
@@ -51,6 +55,7 @@ impl Machine<'_> {
             binary: terraform::find(settings.terraform_binary.as_deref(), self.path)?,
             env: self.tool_env.clone(),
             limit: std::time::Duration::from_secs(60 * 60),
+            launch: self.launch.clone(),
         })
     }
 
@@ -67,11 +72,14 @@ impl Machine<'_> {
 
     /// The working folder of a stack; ids are checked, so it stays inside.
     pub fn folder(&self, stack: &StackId, what: &str) -> std::path::PathBuf {
-        self.work.join(format!(
-            "{}-{}-{}-{what}",
-            stack.customer, stack.product, stack.environment
-        ))
+        self.work.join(folder_name(stack, what))
     }
+}
+
+/// The working folder of a stack, below the machine's. One part for each id: joined by `-`, the
+/// folders of two customers could be one.
+pub fn folder_name(stack: &StackId, what: &str) -> String {
+    format!("{stack}/{what}")
 }
 
 /// Reads a request that this run may work on.

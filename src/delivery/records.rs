@@ -179,14 +179,6 @@ pub struct Request {
     pub told: bool,
 }
 
-/// The requests of a customer that still need somebody: open ones, and those whose end the
-/// customer has not been told yet. A sweep reads these alone, however many there have been.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unfinished {
-    /// Their names.
-    pub names: Vec<RequestName>,
-}
-
 /// What a plan found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlanRecord {

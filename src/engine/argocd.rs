@@ -44,6 +44,28 @@ pub struct Target<'a> {
     pub branch: &'a str,
 }
 
+/// Names of a stack that a cluster knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ClusterNames {
+    /// Of the Application.
+    pub application: String,
+    /// Of Argo CD's project. One for each customer: it keeps their Applications out of others'
+    /// namespaces.
+    pub project: String,
+    /// Of the namespace.
+    pub namespace: String,
+}
+
+/// The names of a stack in a cluster.
+pub fn cluster_names(stack: &StackId) -> ClusterNames {
+    let [customer, product] = [stack.customer.as_str(), stack.product.as_str()];
+    ClusterNames {
+        application: unique(&[customer, product, stack.environment.as_str()]),
+        project: customer.to_owned(),
+        namespace: unique(&[customer, product]),
+    }
+}
+
 /// The files of a stack: path and content.
 pub fn render(
     stack: &StackId,
@@ -52,11 +74,12 @@ pub fn render(
     target: &Target<'_>,
 ) -> [(String, String); 2] {
     let folder = format!("stacks/{stack}");
+    let names = cluster_names(stack);
     let application = json!({
         "apiVersion": "argoproj.io/v1alpha1",
         "kind": "Application",
         "metadata": {
-            "name": unique(&[stack.customer.as_str(), stack.product.as_str(), stack.environment.as_str()]),
+            "name": names.application,
             "labels": {
                 "tenantry/customer": stack.customer,
                 "tenantry/product": stack.product,
@@ -64,8 +87,7 @@ pub fn render(
             },
         },
         "spec": {
-            // A project per customer is what keeps one customer's Application out of another's namespace.
-            "project": stack.customer,
+            "project": names.project,
             "source": {
                 "repoURL": target.clone_url,
                 "targetRevision": target.branch,
@@ -74,7 +96,7 @@ pub fn render(
             },
             "destination": {
                 "name": stack.environment,
-                "namespace": unique(&[stack.customer.as_str(), stack.product.as_str()]),
+                "namespace": names.namespace,
             },
         },
     });

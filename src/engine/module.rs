@@ -2,6 +2,7 @@
 
 use crate::estate::Files;
 use crate::estate::finding::{Finding, Findings, Place};
+use crate::estate::ids::shown;
 use hcl_edit::structure::{Body, Structure};
 use std::collections::BTreeMap;
 
@@ -25,8 +26,9 @@ pub struct Module {
     pub variables: BTreeMap<String, Variable>,
 }
 
-/// Files that would be picked up on their own and could bring in values or another backend.
-fn is_foreign(name: &str) -> bool {
+/// Files that would be picked up on their own and could bring in values, another backend or an
+/// older state. They are never copied.
+pub(super) fn is_left_over(name: &str) -> bool {
     let file = name.rsplit('/').next().unwrap_or(name);
     name.split('/').any(|p| p == ".terraform")
         || file.ends_with(".auto.tfvars")
@@ -36,7 +38,21 @@ fn is_foreign(name: &str) -> bool {
             "terraform.tfvars" | "terraform.tfvars.json" | "backend_override.tf.json"
         )
         || file.ends_with(".tfstate")
+        || file.ends_with(".tfstate.backup")
         || file.ends_with(".tfplan")
+}
+
+/// A file of the root that changes what other files say (`override.tf`, `x_override.tf`), or that
+/// OpenTofu reads instead of another one (`x.tofu` for `x.tf`). Either could name another backend,
+/// or take `sensitive` from a variable. Sources: developer.hashicorp.com, "Override Files";
+/// opentofu.org, "Files and Directories".
+pub(super) fn overrides(name: &str) -> bool {
+    let stem = [".tf", ".tf.json"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end));
+    name.ends_with(".tofu")
+        || name.ends_with(".tofu.json")
+        || stem.is_some_and(|s| s == "override" || s.ends_with("_override"))
 }
 
 /// The lock file of providers.
@@ -50,11 +66,23 @@ impl Module {
         let mut findings = Vec::new();
         for (path, bytes) in estate.under(folder) {
             let name = &path[folder.len() + 1..];
-            if is_foreign(name) {
+            if is_left_over(name) {
                 continue;
             }
             files.insert(name.to_owned(), bytes.to_vec());
             if name.contains('/') {
+                continue;
+            }
+            if overrides(name) {
+                let message = format!(
+                    "`{}` changes what other files of the module say, or stands in for one; the backend and what is sensitive must be read from one place. Move its content into `*.tf` files that override nothing",
+                    shown(name)
+                );
+                findings.push(Finding::error(
+                    Place::file(path),
+                    "module-override",
+                    message,
+                ));
                 continue;
             }
             let read = if name.ends_with(".tf") {
@@ -155,4 +183,62 @@ fn json(
         );
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(files: &[(&str, &str)]) -> Result<Module, String> {
+        let files: Files = files
+            .iter()
+            .map(|(name, text)| (format!("m/{name}"), text.as_bytes().to_vec()))
+            .collect();
+        Module::read(&files, "m").map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn t11_what_lies_about_in_a_module_is_not_used() -> Result<(), String> {
+        let module = read(&[
+            ("main.tf", "variable \"size\" {}"),
+            ("terraform.tfvars", "size = 9"),
+            ("terraform.tfvars.json", "{}"),
+            ("a.auto.tfvars", "size = 9"),
+            ("a.auto.tfvars.json", "{}"),
+            ("backend_override.tf.json", "{}"),
+            (".terraform/environment", "other"),
+            ("sub/.terraform/terraform.tfstate", "{}"),
+            ("terraform.tfstate", "{}"),
+            ("terraform.tfstate.backup", "{}"),
+            ("errored.tfstate", "{}"),
+            ("old.tfplan", "x"),
+            (LOCK, ""),
+        ])?;
+        let names: Vec<&str> = module.files.keys().map(String::as_str).collect();
+        assert_eq!(names, [LOCK, "main.tf"]);
+        Ok(())
+    }
+
+    #[test]
+    fn t11_a_file_that_overrides_another_is_refused() {
+        let main = ("main.tf", "variable \"password\" {\n  sensitive = true\n}");
+        for name in [
+            "override.tf",
+            "override.tf.json",
+            "zz_override.tf",
+            "zz_override.tf.json",
+            "main.tofu",
+            "main.tofu.json",
+            "override.tofu",
+        ] {
+            let said = read(&[main, (name, "{}")]).err().unwrap_or_default();
+            assert!(
+                said.contains(&format!("m/{name}: ")) && said.ends_with("[module-override]"),
+                "{name}: {said}"
+            );
+        }
+        // Inside of a child module it reaches neither the backend nor a variable of ours.
+        let fine = read(&[main, ("net/override.tf", ""), ("overrides.tf", "")]);
+        assert!(fine.is_ok(), "{fine:?}");
+    }
 }

@@ -111,19 +111,17 @@ pub fn declared(module: &Module, folder: &str) -> Result<Vec<Declared>, Findings
                 continue;
             }
         };
-        let overrides = name.starts_with("override.tf") || name.contains("_override.tf");
         for variable in found {
             match out.iter_mut().find(|v| v.name == variable.name) {
                 None => out.push(variable),
-                Some(_) if overrides => findings.push(Finding::error(
-                    variable.place,
-                    "module",
-                    format!("`{}` is changed by an override file, which is not understood here; write it into one block", shown(&variable.name)),
-                )),
                 Some(first) => findings.push(Finding::error(
                     variable.place,
                     "module",
-                    format!("the variable `{}` is declared already in {}; keep one of the two", shown(&variable.name), first.place),
+                    format!(
+                        "the variable `{}` is declared already in {}; keep one of the two",
+                        shown(&variable.name),
+                        first.place
+                    ),
                 )),
             }
         }

@@ -14,6 +14,7 @@ pub mod files;
 pub mod finding;
 pub mod ids;
 pub mod impact;
+pub mod isolation;
 pub mod layers;
 pub mod lint;
 pub mod model;

@@ -5,6 +5,7 @@
 
 mod estate;
 mod lints;
+mod modules;
 mod schemas;
 mod values;
 mod yaml;
@@ -62,6 +63,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         schemas::RULES,
         estate::RULES,
         lints::RULES,
+        modules::RULES,
     ]
     .into_iter()
     .flatten()
@@ -74,7 +76,7 @@ pub fn find(id: &str) -> Option<&'static Rule> {
 
 /// Whether a finding of this rule is about who can read or reach what.
 pub fn is_security(id: &str) -> bool {
-    ["secret-", "collision-", "foreign"]
+    ["secret-", "collision-", "foreign", "isolation-", "module-"]
         .iter()
         .any(|family| id.starts_with(family))
 }

@@ -3,6 +3,7 @@
 mod apply;
 mod audit;
 mod demo;
+mod doctor;
 mod explain;
 mod gate;
 mod impact;
@@ -68,6 +69,8 @@ pub enum Command {
     Inspect(inspect::Args),
     /// Check and export the audit log, and report from it.
     Audit(audit::Args),
+    /// Check how everything is set up.
+    Doctor(doctor::Args),
     /// The local GitHub alone.
     Local(local::Args),
 }
@@ -119,6 +122,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Reconcile(args) => reconcile::run(&args, env, printer).await,
         Command::Inspect(args) => inspect::run(&args, env, printer),
         Command::Audit(args) => audit::run(&args, env, printer).await,
+        Command::Doctor(args) => doctor::run(&args, printer),
         Command::Local(args) => local::run(args, env, printer).await,
     }
 }

@@ -6,6 +6,9 @@ use crate::cli::error::{CliError, Exit};
 use crate::cli::folder;
 use crate::cli::print::{Format, Printer};
 use crate::clock::Clock;
+use crate::delivery::reach;
+use crate::engine::module::Module;
+use crate::engine::module_check;
 use crate::estate::allow::Date;
 use crate::estate::model::EngineKind;
 use crate::estate::resolve::{Contract, ContractFile, Rules, compose, read_contract, resolve};
@@ -13,6 +16,7 @@ use crate::estate::schema::Schema;
 use crate::estate::suggest::nearest;
 use crate::estate::{
     CustomerId, Estate, Files, Finding, Findings, Level, Place, ProductId, StackId, check,
+    isolation,
 };
 use std::path::{Path, PathBuf};
 
@@ -99,7 +103,7 @@ pub fn run(args: &Args, printer: &Printer) -> Result<Exit, CliError> {
 }
 
 /// The day, for what the settings allow until then.
-fn today() -> Result<Date, CliError> {
+pub(super) fn today() -> Result<Date, CliError> {
     let now = Clock::system().now().to_string();
     let day = now.get(..10).unwrap_or_default();
     day.parse().map_err(CliError::failed)
@@ -109,25 +113,38 @@ fn today() -> Result<Date, CliError> {
 fn whole(files: Files, today: &Date) -> Result<(usize, Vec<Finding>), Findings> {
     let estate = Estate::read(files)?;
     let rules = Rules::of(&estate)?;
+    let mut findings = storage(&estate);
+    let (reaches, own) = reach::of(&estate);
+    let mut more = modules(&estate);
+    more.extend(isolation::check(&estate, &reaches, &own));
+    // That several customers share an environment is no mistake; `doctor isolation` says it.
+    let lints = crate::estate::lint::checked(&estate, more, today);
+    findings.extend(
+        lints
+            .into_iter()
+            .filter(|f| f.rule != "isolation-environment"),
+    );
+    findings.extend(policy::failed_tests(&estate.files)?);
+    let checked = check(&estate, &rules, |_, _| None);
+    findings.extend(checked.findings.0);
+    Ok((checked.stacks, findings))
+}
+
+/// The modules of all products: whether they can be read, and what they hold besides resources.
+pub(super) fn modules(estate: &Estate) -> Vec<Finding> {
     let mut findings = Vec::new();
     for product in estate
         .products
         .values()
         .filter(|p| p.engine == EngineKind::Terraform)
     {
-        if let Err(e) = crate::engine::module::Module::read(
-            &estate.files,
-            &format!("products/{}/terraform", product.id),
-        ) {
+        let folder = format!("products/{}/terraform", product.id);
+        if let Err(e) = Module::read(&estate.files, &folder) {
             findings.extend(e.0);
         }
+        findings.extend(module_check::check(&estate.files, &folder));
     }
-    findings.extend(storage(&estate));
-    findings.extend(crate::estate::lint::checked(&estate, today));
-    findings.extend(policy::failed_tests(&estate.files)?);
-    let checked = check(&estate, &rules, |_, _| None);
-    findings.extend(checked.findings.0);
-    Ok((checked.stacks, findings))
+    findings
 }
 
 /// What only fails in a job otherwise: the store's URL and the recipient of sealed plans.

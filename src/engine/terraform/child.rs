@@ -1,13 +1,13 @@
 //! The tool as a child process: what it may see, how long it may take, and what it says.
 
 use super::{TerraformError, lock};
+use crate::engine::launch::{Launch, Output, Run};
 use crate::engine::plan_json;
 use crate::engine::redact::Redactor;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::process::Command;
 
 /// The tool and what it may see.
 #[derive(Debug, Clone)]
@@ -20,6 +20,8 @@ pub struct Tool {
     pub limit: Duration,
     /// What must not be seen in what the tool says.
     pub redactor: Redactor,
+    /// Starts it.
+    pub launch: Arc<dyn Launch>,
 }
 
 impl Tool {
@@ -36,8 +38,8 @@ impl Tool {
         folder: &Path,
         args: &[&str],
     ) -> Result<Vec<u8>, TerraformError> {
-        let done = self.output(folder, args, Stdio::piped()).await?;
-        if done.status.success() {
+        let done = self.output(folder, args, None).await?;
+        if done.success {
             return Ok(done.stdout);
         }
         let text = unboxed(&String::from_utf8_lossy(&done.stderr));
@@ -51,12 +53,12 @@ impl Tool {
         args: &[&str],
         file: &Path,
     ) -> Result<Ended, TerraformError> {
-        let out = std::fs::File::create(file).map_err(|source| TerraformError::Folder {
+        std::fs::write(file, b"").map_err(|source| TerraformError::Folder {
             path: file.to_owned(),
             source,
         })?;
-        let done = self.output(folder, args, out.into()).await?;
-        Ok(match done.status.success() {
+        let done = self.output(folder, args, Some(file)).await?;
+        Ok(match done.success {
             true => Ended::Well,
             false => Ended::Badly(unboxed(&String::from_utf8_lossy(&done.stderr))),
         })
@@ -69,8 +71,8 @@ impl Tool {
             // What the state holds of secrets, also of resources that were made just now, is
             // known to nobody here yet. Without a state there is nothing to learn.
             let show = ["show", "-json", "-no-color"];
-            if let Ok(state) = self.output(folder, &show, Stdio::piped()).await
-                && state.status.success()
+            if let Ok(state) = self.output(folder, &show, None).await
+                && state.success
             {
                 let _ = plan_json::learn_state(&state.stdout, &mut redactor);
             }
@@ -95,30 +97,22 @@ impl Tool {
         &self,
         folder: &Path,
         args: &[&str],
-        stdout: Stdio,
-    ) -> Result<std::process::Output, TerraformError> {
+        into: Option<&Path>,
+    ) -> Result<Output, TerraformError> {
         let step = self.step(args);
         tracing::info!(step = %step, "running");
-        let failed = |source| TerraformError::Start {
-            binary: self.binary.display().to_string(),
-            source,
+        let run = Run {
+            binary: &self.binary,
+            args,
+            folder,
+            env: &self.env,
+            into,
         };
-        let child = Command::new(&self.binary)
-            .args(args)
-            .current_dir(folder)
-            .env_clear()
-            .envs(self.env.iter().map(|(k, v)| (k, v)))
-            .env("TF_IN_AUTOMATION", "1")
-            .env("TF_INPUT", "0")
-            .env("CHECKPOINT_DISABLE", "1")
-            .stdin(Stdio::null())
-            .stdout(stdout)
-            .stderr(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()
-            .map_err(failed)?;
-        match tokio::time::timeout(self.limit, child.wait_with_output()).await {
-            Ok(done) => done.map_err(failed),
+        match tokio::time::timeout(self.limit, self.launch.launch(run)).await {
+            Ok(done) => done.map_err(|source| TerraformError::Start {
+                binary: self.binary.display().to_string(),
+                source,
+            }),
             Err(_) => Err(TerraformError::TimedOut {
                 step,
                 minutes: self.limit.as_secs() / 60,

@@ -255,6 +255,7 @@ esac
             env: vec![("PATH".into(), "/usr/bin:/bin".into())],
             limit: Duration::from_secs(60),
             redactor,
+            launch: std::sync::Arc::new(crate::engine::launch::Child),
         };
         let folder = dir.path().join("work");
         std::fs::create_dir(&folder)?;
@@ -295,6 +296,7 @@ esac
             env: vec![("PATH".into(), "/usr/bin:/bin".into())],
             limit: Duration::from_secs(60),
             redactor: Redactor::default(),
+            launch: std::sync::Arc::new(crate::engine::launch::Child),
         };
         let folder = dir.path().join("work");
         std::fs::create_dir(&folder)?;

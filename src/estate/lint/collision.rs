@@ -17,8 +17,9 @@ use super::{parsed, place_of};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The folders of the store, as `delivery::records::keys` makes them.
-const STORE: [&str; 8] = [
+const STORE: [&str; 9] = [
     "applied",
+    "audit",
     "comments",
     "identities",
     "leases",

@@ -28,9 +28,11 @@ pub fn lint(estate: &Estate) -> Vec<Finding> {
     findings
 }
 
-/// [`lint`], without what `lint.allow` of the settings allows on the day `today`.
-pub fn checked(estate: &Estate, today: &Date) -> Vec<Finding> {
-    allow::apply(&estate.settings.allow, lint(estate), today)
+/// [`lint`] and `more`, without what `lint.allow` of the settings allows on the day `today`.
+pub fn checked(estate: &Estate, more: Vec<Finding>, today: &Date) -> Vec<Finding> {
+    let mut findings = lint(estate);
+    findings.extend(more);
+    allow::apply(&estate.settings.allow, findings, today)
 }
 
 /// A file of the estate as YAML. One that cannot be read is reported where it is used.

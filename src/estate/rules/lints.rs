@@ -3,7 +3,7 @@
 use super::{Example, Rule, text, yaml};
 use crate::estate::finding::Level;
 
-const fn lint(
+pub(super) const fn lint(
     id: &'static str,
     level: Level,
     title: &'static str,
