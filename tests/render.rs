@@ -308,6 +308,8 @@ fn hostile_view(text: &str) -> RequestView {
         digest: Some(text.to_owned()),
         approved_by: Some(text.to_owned()),
         warnings: vec![finding.clone()],
+        apply: None,
+        since: None,
     };
     RequestView {
         version: 1,
@@ -490,6 +492,8 @@ fn many(count: usize, state: impl Fn(usize) -> StackState, destroys: bool) -> Re
             digest: Some(format!("sha256:{i:064}")),
             approved_by: Some("olivia".into()),
             warnings: Vec::new(),
+            apply: None,
+            since: None,
         })
         .collect();
     RequestView {

@@ -7,6 +7,7 @@ use super::key::{KeyError, SigningKey};
 use super::record::{Place, Record};
 use super::{LARGEST, entry_key, record_key};
 use crate::clock::Clock;
+use crate::digest::Digest;
 use crate::estate::CustomerId;
 use crate::store::{Put, Store, StoreError};
 use std::time::Duration;
@@ -90,7 +91,7 @@ impl Log {
                 self.enter(&record, record.log).await?;
                 return Ok(record);
             }
-            patience(attempt).await;
+            patience(attempt, &(draft.actor.run, &draft.stack)).await;
         }
         Err(StoreError::Contended(record_key(customer, 0)).into())
     }
@@ -158,7 +159,7 @@ impl Log {
             if attempt > TRIES {
                 return Err(StoreError::Contended(entry_key(number + 1)).into());
             }
-            patience(attempt).await;
+            patience(attempt, &(record.actor().map(|a| a.run), record.stack())).await;
         }
     }
 
@@ -230,12 +231,14 @@ fn damaged(key: &str, reason: &str) -> AuditError {
 }
 
 /// Waits a little, longer the more often somebody else was first, and never as long as they do.
-async fn patience(attempt: u32) {
-    let mut byte = [128];
-    // Without random numbers everybody waits the same: slower, not wrong.
-    let _ = aws_lc_rs::rand::fill(&mut byte);
+/// Who else is at it has another name, so `who` takes the place of chance: the same thing happens
+/// again in the same way.
+async fn patience(attempt: u32, who: &impl std::fmt::Debug) {
+    let name = format!("{who:?} {attempt}");
+    let share = Digest::of(name.as_bytes()).hex().bytes().last();
+    let share = u64::from(share.unwrap_or(b'8')) % 16;
     let longest = 20 * u64::from(attempt.min(10) + 1);
-    tokio::time::sleep(Duration::from_millis(longest * u64::from(byte[0]) / 255)).await;
+    tokio::time::sleep(Duration::from_millis(longest * share / 15)).await;
 }
 
 #[cfg(test)]

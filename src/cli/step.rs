@@ -10,17 +10,19 @@ use crate::clock::Clock;
 use crate::delivery::plan::{Hide, Machine};
 use crate::delivery::records::RunRef;
 use crate::delivery::{Manager, RunInfo};
+use crate::engine::launch::Child;
 use crate::engine::redact::Redactor;
 use crate::estate::resolve::Rules;
 use crate::estate::settings::{AuditKey, Settings};
-use crate::estate::{Estate, RepoSlug};
+use crate::estate::{Estate, RepoSlug, Sha};
 use crate::github::model::User;
 use crate::github::{Client, ClientSettings, Token};
 use crate::store::Store;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// Flags that every step has.
 #[derive(Debug, Clone, clap::Args)]
@@ -135,6 +137,7 @@ pub fn run_info(env: &Env, event: Option<&Value>) -> RunInfo {
     RunInfo {
         run: RunRef { id, attempt, url },
         sender,
+        commit: env.get("GITHUB_SHA").and_then(|s| Sha::new(s).ok()),
     }
 }
 
@@ -181,13 +184,14 @@ pub fn manager(args: &StepArgs, env: &Env) -> Result<Manager, CliError> {
     Ok(Manager {
         repository,
         estate,
-        rules,
+        rules: Arc::new(rules),
         own,
         source,
         store,
         audit,
         clock: Clock::system(),
         run: run_info(env, event.as_ref()),
+        moved: OnceCell::new(),
     })
 }
 
@@ -261,6 +265,7 @@ pub fn machine<'a>(env: &'a Env, work: &'a Path, hide: &'a Begun<'a>) -> Machine
         work,
         path: env.get("PATH").unwrap_or_default(),
         tool_env: env.for_tool(),
+        launch: Arc::new(Child),
     }
 }
 

@@ -51,6 +51,10 @@ impl DeliveryError {
                 step,
             }
             .into(),
+            Self::Terraform(TerraformError::Locked { step, mut lock }) => {
+                lock.who = redactor.text(&lock.who).into_owned();
+                TerraformError::Locked { step, lock }.into()
+            }
             Self::Findings(findings) => redactor.findings(findings).into(),
             Self::Refused(Refusal { code, reason }) => {
                 Refusal::new(code, redactor.text(&reason).into_owned()).into()
@@ -87,7 +91,9 @@ impl Refusal {
                 | "plan-old"
                 | "plan-stale"
                 | "plan-inputs"
+                | "plan-different"
                 | "plan-tool"
+                | "estate-moved"
                 | "gitops-moved"
                 | "gitops-busy"
                 | "promotion"

@@ -3,9 +3,9 @@
 use super::error::{DeliveryError, Refusal};
 use super::hint::Event;
 use super::manager::Manager;
-use super::records::{LastApplied, Outcome, Request, RequestName, Unfinished, keys};
+use super::records::{LastApplied, Outcome, Request, keys};
 use super::source::{self, Verified};
-use super::trail;
+use super::{estate_head, trail, unfinished};
 use crate::digest::Digest;
 use crate::engine::module::Module;
 use crate::estate::model::{Customer, EngineKind};
@@ -38,6 +38,8 @@ pub struct Reason<'a> {
     pub hint: Option<&'a str>,
     /// Who sent it.
     pub sender: Option<User>,
+    /// Whether a person asks to go on with what has failed.
+    pub again: bool,
 }
 
 /// Looks at `sha`, and opens a request if there is something to do.
@@ -48,6 +50,15 @@ pub async fn open(
     sha: &Sha,
     reason: Reason<'_>,
 ) -> Result<Opened, DeliveryError> {
+    match estate_head::current(manager, &customer.id).await {
+        Err(DeliveryError::Refused(old)) => {
+            return Ok(Opened::Nothing {
+                request: None,
+                reason: old.reason,
+            });
+        }
+        other => other?,
+    }
     let verified = source::verify(manager, customer, event, sha).await?;
     let key = keys::request(&verified.name);
     let estate = manager.estate_digest(&customer.id);
@@ -82,9 +93,7 @@ pub async fn open(
         estate,
         reason,
     );
-    // Before the request itself: a name too many costs one look, one too few would cost the customer
-    // their answer.
-    remember(manager, &request.name).await?;
+    unfinished::remember(manager, &request.name).await?;
     trail::opened(manager, &request).await?;
     let put = match before {
         None => manager.store.create_json(&key, &request).await?,
@@ -115,27 +124,6 @@ pub async fn open(
     })
 }
 
-/// Puts a request on its customer's list of those that still need somebody.
-pub async fn remember(manager: &Manager, name: &RequestName) -> Result<(), DeliveryError> {
-    let key = keys::unfinished(&name.customer);
-    let add = |list: &mut Unfinished| {
-        let fresh = !list.names.contains(name);
-        if fresh {
-            list.names.push(name.clone());
-        }
-        fresh
-    };
-    if manager.store.update(&key, add).await?.is_none() {
-        let list = Unfinished {
-            names: vec![name.clone()],
-        };
-        if manager.store.create_json(&key, &list).await? == Put::Conflict {
-            manager.store.update(&key, add).await?;
-        }
-    }
-    Ok(())
-}
-
 /// Whether an earlier request for the same thing makes this one needless.
 async fn already(
     manager: &Manager,
@@ -149,6 +137,12 @@ async fn already(
             reason: text,
         })
     };
+    // Somebody has started the same run once more, or asks to go on: what failed is begun anew.
+    let rerun = old.run.id == manager.run.run.id && old.run.attempt < manager.run.run.attempt;
+    let failed = old.outcome == Some(Outcome::Failure);
+    if failed && (rerun || reason.again) || old.outcome.is_none() && rerun {
+        return Ok(None);
+    }
     if reason
         .hint
         .is_some_and(|h| old.hints.iter().any(|known| known == h))
@@ -297,6 +291,7 @@ fn build(
     authors.dedup_by_key(|u| u.id);
     let mut hints = old.map(|o| o.hints.clone()).unwrap_or_default();
     hints.extend(reason.hint.map(str::to_owned));
+    hints.dedup();
     let outcome = match (findings.is_empty(), stacks.is_empty()) {
         (false, _) => Some(Outcome::Refused),
         (true, true) => Some(Outcome::Success),

@@ -4,13 +4,13 @@
 use super::error::DeliveryError;
 use super::hint::Event;
 use super::manager::Manager;
-use super::open::{Opened, Reason, is_alive, open, remember};
-use super::publish;
-use super::records::{Outcome, Request, RequestName, Seen, Unfinished, keys};
-use super::trail;
+use super::open::{Opened, Reason, is_alive, open};
+use super::records::{Outcome, Request, Seen, keys};
+use super::{publish, trail, unfinished};
 use crate::estate::model::{Customer, Status};
 use crate::estate::{CustomerId, Sha};
 use crate::github::api::Polled;
+use std::collections::BTreeMap;
 
 /// What a sweep found.
 #[derive(Debug, Default)]
@@ -29,7 +29,11 @@ pub struct Sweep {
 /// found again by the next sweep, because nothing is noted for customers that were not looked at.
 const ENOUGH: usize = 200;
 
-/// Looks at every active customer, or at `only` one.
+/// No job lasts longer than this, in seconds (docs.github.com, "Usage limits").
+const LONGEST: u64 = 6 * 60 * 60;
+
+/// Looks at every active customer, or at `only` one: then a person asks, and what has failed is
+/// begun anew.
 pub async fn reconcile(
     manager: &Manager,
     only: Option<&CustomerId>,
@@ -62,7 +66,7 @@ pub async fn reconcile(
         sweep.customers += 1;
         let looked = match polled {
             Some(polled) if Some(polled.id) == customer.repository_id => {
-                look(manager, customer, &polled, &mut sweep).await
+                look(manager, customer, &polled, only.is_some(), &mut sweep).await
             }
             Some(polled) => {
                 sweep.failed.push((customer.id.clone(), format!("its repository is another one now (id {}); check customers/{}/metadata.yaml", polled.id, customer.id)));
@@ -86,6 +90,7 @@ async fn look(
     manager: &Manager,
     customer: &Customer,
     polled: &Polled,
+    again: bool,
     sweep: &mut Sweep,
 ) -> Result<(), DeliveryError> {
     let now = Seen {
@@ -95,8 +100,10 @@ async fn look(
     };
     let key = keys::seen(&customer.id);
     let before = manager.store.read::<Seen>(&key).await?.map(|(s, _)| s);
-    let open_requests = unfinished(manager, customer, polled, sweep).await?;
-    if before.as_ref() == Some(&now) && !open_requests {
+    let open_requests = look_after(manager, customer, polled, sweep).await?;
+    // A run that was started once more has something to find, also when nothing has moved.
+    let asked = again || manager.run.run.attempt > 1;
+    if before.as_ref() == Some(&now) && !open_requests && !asked {
         return Ok(());
     }
     let mut events: Vec<(Event, &str)> = polled
@@ -118,6 +125,7 @@ async fn look(
             Reason {
                 hint: None,
                 sender: None,
+                again,
             },
         )
         .await
@@ -156,28 +164,26 @@ async fn look(
 /// Looks at the requests that still need somebody: closes those that a newer commit has
 /// overtaken and whose run is gone, and finds those whose end was never told. Says whether any
 /// is still open.
-async fn unfinished(
+async fn look_after(
     manager: &Manager,
     customer: &Customer,
     polled: &Polled,
     sweep: &mut Sweep,
 ) -> Result<bool, DeliveryError> {
-    let list_key = keys::unfinished(&customer.id);
-    let Some((list, _)) = manager.store.read::<Unfinished>(&list_key).await? else {
-        return Ok(false);
-    };
     let mut any = false;
-    let mut done = Vec::new();
-    for name in list.names {
+    let mut done = BTreeMap::new();
+    for (name, at) in unfinished::list(manager, &customer.id).await? {
         let key = keys::request(&name);
         let Some((request, _)) = manager.store.read::<Request>(&key).await? else {
-            // The run died between the list and the request, so nothing was promised.
-            done.push(name);
+            // Its run is about to write it, or died before. Then nothing was promised.
+            if manager.clock.now().since(at) > LONGEST {
+                done.insert(name, at);
+            }
             continue;
         };
         if request.outcome.is_some() {
             if request.told {
-                done.push(name);
+                done.insert(name, at);
             } else {
                 sweep.closed.push(request);
             }
@@ -205,7 +211,7 @@ async fn unfinished(
         }
         sweep.closed.extend(closed);
     }
-    forget(manager, &list_key, &done).await?;
+    unfinished::forget(manager, &customer.id, &done).await?;
     Ok(any)
 }
 
@@ -219,26 +225,4 @@ fn is_current(request: &Request, polled: &Polled) -> bool {
             .iter()
             .any(|(n, head)| *n == number && head == sha),
     }
-}
-
-/// Takes names off the list. One that was opened again in the meantime is put back.
-async fn forget(manager: &Manager, key: &str, done: &[RequestName]) -> Result<(), DeliveryError> {
-    if done.is_empty() {
-        return Ok(());
-    }
-    manager
-        .store
-        .update::<Unfinished>(key, |list| {
-            let before = list.names.len();
-            list.names.retain(|n| !done.contains(n));
-            list.names.len() != before
-        })
-        .await?;
-    for name in done {
-        let again = manager.store.read::<Request>(&keys::request(name)).await?;
-        if again.is_some_and(|(r, _)| r.outcome.is_none() || !r.told) {
-            remember(manager, name).await?;
-        }
-    }
-    Ok(())
 }

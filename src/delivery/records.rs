@@ -17,6 +17,7 @@ use super::hint::Event;
 use crate::clock::Time;
 use crate::digest::Digest;
 use crate::engine::change::Changes;
+use crate::engine::outcome::{self, After};
 use crate::estate::{CustomerId, Finding, RepoSlug, Sha, StackId};
 use crate::github::model::User;
 use serde::{Deserialize, Serialize};
@@ -178,14 +179,6 @@ pub struct Request {
     pub told: bool,
 }
 
-/// The requests of a customer that still need somebody: open ones, and those whose end the
-/// customer has not been told yet. A sweep reads these alone, however many there have been.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Unfinished {
-    /// Their names.
-    pub names: Vec<RequestName>,
-}
-
 /// What a plan found.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PlanRecord {
@@ -204,8 +197,27 @@ pub struct PlanRecord {
     pub approvals_before: Vec<String>,
     /// Warnings of policies.
     pub warnings: Vec<StoredFinding>,
+    /// The plan that passed the gate in an earlier attempt, for comparison.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
     /// When.
     pub at: Time,
+}
+
+/// A plan of an earlier attempt that had passed the gate. It lends nobody its approval: it is
+/// kept so that people see what is different now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Its digest.
+    pub digest: Digest,
+    /// Who approved it, where an approval was needed.
+    pub approved_by: Option<String>,
+    /// When it was made.
+    pub at: Time,
+    /// What it changes, without sensitive values.
+    pub changes: Changes,
+    /// The addresses of what was applied of it.
+    pub done: Vec<String>,
 }
 
 /// The result of a plan.
@@ -267,8 +279,35 @@ pub struct ApplyRecord {
     /// Where it stands.
     #[serde(flatten)]
     pub state: ApplyState,
+    /// The plan that was applied in the approved one's place, because it changes exactly the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<Digest>,
+    /// What became of each change, once the engine was at it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<outcome::Outcome>,
+    /// What a look right after it found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<After>,
     /// When.
     pub at: Time,
+}
+
+impl ApplyRecord {
+    /// Of this run, with nothing decided yet.
+    pub fn begun(request: &Request, run: &RunRef, stack: &StackId, at: Time) -> Self {
+        Self {
+            stack: stack.clone(),
+            attempt: request.attempt,
+            run: run.clone(),
+            digest: None,
+            approved_by: None,
+            state: ApplyState::Begun,
+            renewed: None,
+            outcome: None,
+            after: None,
+            at,
+        }
+    }
 }
 
 /// What was last applied to a stack.

@@ -9,16 +9,16 @@ use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-type Result<T> = std::result::Result<T, GithubError>;
+pub(super) type Result<T> = std::result::Result<T, GithubError>;
 
 /// A path segment or query value, percent-encoded.
-fn enc(text: &str) -> String {
+pub(super) fn enc(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes())
         .collect::<String>()
         .replace('+', "%20")
 }
 
-fn shape<T: DeserializeOwned>(call: &str, value: Value) -> Result<T> {
+pub(super) fn shape<T: DeserializeOwned>(call: &str, value: Value) -> Result<T> {
     serde_json::from_value(value).map_err(|e| GithubError::Unexpected {
         call: call.to_owned(),
         why: e.to_string(),
@@ -46,13 +46,17 @@ pub struct Polled {
 }
 
 impl Client {
-    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+    pub(super) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let reply = self.send(Method::GET, path, None, Repeat::Safe).await?;
         shape(&format!("GET {path}"), reply.body)
     }
 
     /// All pages of a list; `field` names the list inside the answer, where it is not the answer.
-    async fn pages<T: DeserializeOwned>(&self, path: &str, field: Option<&str>) -> Result<Vec<T>> {
+    pub(super) async fn pages<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        field: Option<&str>,
+    ) -> Result<Vec<T>> {
         let mut out = Vec::new();
         for page in 1..=30 {
             let sign = if path.contains('?') { '&' } else { '?' };
@@ -82,7 +86,7 @@ impl Client {
         Ok(out)
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
         method: Method,
         path: &str,

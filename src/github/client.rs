@@ -8,9 +8,8 @@
 //!
 //! Source of the limits: docs.github.com, "Rate limits for the REST API" and "Best practices".
 
-use http::{HeaderMap, Method, StatusCode, header};
-use http_body_util::BodyExt as _;
-use octocrab::Octocrab;
+use super::wire::{Call, Octo, Reply, Wire};
+use http::{Method, StatusCode, header};
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
@@ -159,49 +158,25 @@ pub(super) enum Repeat {
 /// The client. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Client {
-    inner: Octocrab,
+    wire: Arc<dyn Wire>,
     settings: Arc<ClientSettings>,
     next_write: Arc<Mutex<Instant>>,
 }
 
-/// A bounded answer.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Value,
-}
-
-/// No answer that tenantry needs is larger (a recursive tree of a big repository).
-const MAX_ANSWER: usize = 64 << 20;
-
 impl Client {
     /// Makes a client. Nothing is sent yet. Must be called inside a tokio runtime.
     pub fn new(settings: ClientSettings) -> Result<Self, GithubError> {
-        let setup = |why: String| GithubError::Unexpected {
-            call: "the client's set-up".to_owned(),
-            why,
-        };
-        let mut builder = Octocrab::builder()
-            .base_uri(settings.api_url.as_str())
-            .map_err(|_| setup(format!("`{}` is not a URL", settings.api_url)))?
-            .set_connect_timeout(Some(Duration::from_secs(10)))
-            .set_read_timeout(Some(settings.timeout))
-            .set_write_timeout(Some(settings.timeout))
-            .add_header(
-                header::USER_AGENT,
-                format!("tenantry/{}", env!("CARGO_PKG_VERSION")),
-            );
-        if let Some(token) = &settings.token {
-            builder = builder.personal_token(token.expose().to_owned());
-        }
-        let inner = builder
-            .build()
-            .map_err(|_| setup("the TLS set-up failed".to_owned()))?;
-        Ok(Self {
-            inner,
+        let wire = Octo::new(&settings)?;
+        Ok(Self::over(settings, Arc::new(wire)))
+    }
+
+    /// A client whose calls go over `wire`, such as a GitHub inside of a test.
+    pub fn over(settings: ClientSettings, wire: Arc<dyn Wire>) -> Self {
+        Self {
+            wire,
             settings: Arc::new(settings),
             next_write: Arc::new(Mutex::new(Instant::now())),
-        })
+        }
     }
 
     /// The API root.
@@ -288,47 +263,18 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Reply, String> {
-        let builder = http::Request::builder()
-            .method(method.clone())
-            .uri(path)
-            .header(header::ACCEPT, "application/vnd.github+json")
-            .header("X-GitHub-Api-Version", "2022-11-28");
-        let request = self
-            .inner
-            .build_request(builder, body)
-            .map_err(|_| "the request cannot be written".to_owned())?;
-        let answer = async {
-            let response = self
-                .inner
-                .execute(request)
-                .await
-                .map_err(|e| outermost(&e))?;
-            let (parts, body) = response.into_parts();
-            let limited = http_body_util::Limited::new(body, MAX_ANSWER);
-            let bytes = limited
-                .collect()
-                .await
-                .map_err(|_| "the answer broke off".to_owned())?
-                .to_bytes();
-            let body = if bytes.is_empty() {
-                Value::Null
-            } else {
-                serde_json::from_slice(&bytes).unwrap_or(Value::Null)
-            };
-            Ok(Reply {
-                status: parts.status,
-                headers: parts.headers,
-                body,
-            })
-        };
-        timeout(self.settings.timeout + Duration::from_secs(1), answer)
-            .await
-            .unwrap_or_else(|_| {
-                Err(format!(
-                    "no answer within {} s",
-                    self.settings.timeout.as_secs()
-                ))
-            })
+        let call = Call { method, path, body };
+        timeout(
+            self.settings.timeout + Duration::from_secs(1),
+            self.wire.call(call),
+        )
+        .await
+        .unwrap_or_else(|_| {
+            Err(format!(
+                "no answer within {} s",
+                self.settings.timeout.as_secs()
+            ))
+        })
     }
 
     /// How long GitHub wants us to wait, if this answer is a rate limit.
@@ -383,20 +329,6 @@ impl Client {
             }),
         }
     }
-}
-
-/// What went wrong, without the request that holds the token.
-fn outermost(error: &octocrab::Error) -> String {
-    use std::error::Error as _;
-    let text = error
-        .source()
-        .map_or_else(|| error.to_string(), ToString::to_string);
-    text.lines()
-        .next()
-        .unwrap_or("the connection failed")
-        .chars()
-        .take(200)
-        .collect()
 }
 
 fn refusal(call: String, reply: &Reply) -> GithubError {

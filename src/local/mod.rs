@@ -29,7 +29,7 @@ pub mod workflow;
 
 pub use clock::Clock;
 pub use faults::{Fault, Kind};
-pub use oidc::Forge;
+pub use oidc::{Forge, Issuer};
 pub use runner::{RunnerKind, RunnerSettings};
 pub use server::{Server, Settings};
 

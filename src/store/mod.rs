@@ -133,6 +133,14 @@ impl Store {
         }))
     }
 
+    /// A store over an object storage that is open already.
+    pub fn over(store: Arc<dyn ObjectStore>) -> Self {
+        Self(Backend::Object {
+            store,
+            prefix: Path::default(),
+        })
+    }
+
     /// Reads an object and its version.
     pub async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, Version)>, StoreError> {
         check(key)?;
