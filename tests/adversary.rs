@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use support::trial::{Trial, code, production, stack};
 use support::{Tested, settings, steps, variables};
+use tenantry::audit::key::SigningKey;
 use tenantry::delivery::hint::{Event, Hint};
 use tenantry::delivery::open::Opened;
 use tenantry::delivery::records::RequestName;
@@ -20,8 +21,10 @@ use tenantry::estate::resolve::{ContractFile, Rules, resolve_customer};
 use tenantry::estate::{
     CustomerId, EnvironmentId, Estate, Files, ProductId, RepoSlug, RequestId, Sha, StackId,
 };
+use tenantry::github::{ClientSettings, Token};
 use tenantry::local::stage::{Engine, Hints, Stage, Tenant};
 use tenantry::store::Store;
+use tenantry::store::seal::SealIdentity;
 
 // Names.
 
@@ -753,6 +756,40 @@ async fn t18_a_comment_with_our_marker_by_somebody_else_stays_untouched() -> Tes
     );
     assert_ne!(of(stage.bot())[0].body, ours[0].body, "and kept up to date");
     stage.server.stop().await;
+    Ok(())
+}
+
+// What an error or a log could carry.
+
+#[test]
+fn t32_secrets_have_no_form_that_can_be_printed() -> Tested {
+    let seal = SealIdentity::generate();
+    let sign = SigningKey::generate()?;
+    let token = Token::new("ghp_0123456789abcdef0123456789abcdef0123");
+    let settings = ClientSettings::new("https://api.github.com", Some(token.clone()));
+    let secrets = [seal.expose(), sign.expose(), token.expose().to_owned()];
+    for shown in [
+        format!("{seal:?}"),
+        format!("{sign:?}"),
+        format!("{token:?}"),
+        format!("{settings:#?}"),
+    ] {
+        assert!(shown.contains("***"), "{shown}");
+        assert!(
+            secrets.iter().all(|s| !shown.contains(s.as_str())),
+            "{shown}"
+        );
+    }
+    for url in [
+        "s3://user:hunter2secret@bucket/x",
+        "ftp://user:hunter2secret@host/x",
+    ] {
+        let Err(error) = Store::open(url, &[]) else {
+            panic!("{url}")
+        };
+        let said = format!("{error} {error:?}");
+        assert!(!said.contains("hunter2secret"), "{said}");
+    }
     Ok(())
 }
 

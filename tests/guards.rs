@@ -332,27 +332,29 @@ async fn t14_whose_approval_counts() -> Tested {
 #[tokio::test(flavor = "multi_thread")]
 async fn t14_who_had_a_part_in_the_change_is_known() -> Tested {
     let trial = trial().await?;
-    let text = variables("shop", 5);
-    let (number, head) = trial
-        .stage
-        .propose(&trial.acme, "change", &text, "Change")
+    let stage = &trial.stage;
+    // mallory writes and merges what alice opens; gina sends it.
+    let writer = json!({"repo": "acme/shop", "user": "mallory", "permission": "write"});
+    stage.admin("POST", "/_local/collaborators", writer).await?;
+    let commit = json!({"repo": "acme/shop", "branch": "change", "user": "mallory", "message": "Change", "files": {"infra/variables.yml": variables("shop", 5)}});
+    let head = stage.admin("POST", "/_local/commits", commit).await?["sha"].clone();
+    let body = json!({"title": "Change", "head": "change", "base": "main"});
+    let pull = stage
+        .by("alice", "POST", "/repos/acme/shop/pulls", body)
         .await?;
-    trial.stage.merge(&trial.acme, number, &head).await?;
-    // Of the merge itself GitHub is the committer; alice opened and merged.
-    let merged = trial
-        .stage
-        .admin("GET", "/repos/acme/shop/git/ref/heads/main", Value::Null)
+    let merge = format!("/repos/acme/shop/pulls/{}/merge", pull["number"]);
+    let merged = stage
+        .by("mallory", "PUT", &merge, json!({"sha": head}))
         .await?;
-    let sha = Sha::new(merged["object"]["sha"].as_str().unwrap_or_default())?;
-    let sender = trial.user("mallory").await?;
+    let sha = Sha::new(merged["sha"].as_str().unwrap_or_default())?;
+    let sender = trial.user("gina").await?;
     let Opened::Work(request) = trial.open_from(Event::Push, &sha, Some(sender)).await? else {
         return Err("no work".into());
     };
     let logins: Vec<&str> = request.authors.iter().map(|u| u.login.as_str()).collect();
-    assert!(
-        logins.contains(&"alice") && logins.contains(&"mallory"),
-        "{logins:?}"
-    );
+    for who in ["alice", "mallory", "gina"] {
+        assert!(logins.contains(&who), "{who}: {logins:?}");
+    }
     trial.end().await;
     Ok(())
 }
