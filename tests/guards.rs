@@ -13,8 +13,11 @@ use tenantry::delivery::gate::{self, Decision};
 use tenantry::delivery::hint::Event;
 use tenantry::delivery::intake::intake;
 use tenantry::delivery::open::Opened;
-use tenantry::delivery::records::{ApplyRecord, PlanRecord, PlanResult, Request, keys};
-use tenantry::delivery::ruleset;
+use tenantry::delivery::reconcile::reconcile;
+use tenantry::delivery::records::{
+    ApplyRecord, PlanRecord, PlanResult, Request, RequestName, keys,
+};
+use tenantry::delivery::{DeliveryError, ruleset, unfinished};
 use tenantry::digest::Digest;
 use tenantry::estate::model::Status;
 use tenantry::estate::settings::{GateRule, HintMode};
@@ -596,6 +599,77 @@ async fn t13_a_stack_that_somebody_applies_is_left_alone() -> Tested {
     lease.release(store).await?;
     trial.apply(&request.name, &production()).await?;
     assert!(trial.applied());
+    trial.end().await;
+    Ok(())
+}
+
+// The estate, after the run was started.
+
+#[tokio::test(flavor = "multi_thread")]
+async fn t13_an_estate_that_was_changed_since_is_not_applied() -> Tested {
+    let mut trial = trial().await?;
+    let head = async |trial: &Trial| -> Result<Sha, Box<dyn std::error::Error>> {
+        let path = format!("/repos/{MANAGER}/branches/main");
+        let branch = trial.stage.admin("GET", &path, Value::Null).await?;
+        Ok(Sha::new(
+            branch["commit"]["sha"].as_str().unwrap_or_default(),
+        )?)
+    };
+    let change = async |trial: &Trial, path: &str| -> Tested {
+        let body = json!({"repo": MANAGER, "branch": "main", "user": REVIEWER, "message": "Change", "files": {path: "# changed\n"}});
+        trial.stage.admin("POST", "/_local/commits", body).await?;
+        Ok(())
+    };
+    let request = trial.planned(3).await?;
+    trial.manager.run.commit = Some(head(&trial).await?);
+    // What is another customer's is no business of this one.
+    change(&trial, "customers/globex/web/values.yaml").await?;
+    trial.apply(&request.name, &staging()).await?;
+    trial.decide(REVIEWER, "approved").await?;
+    for path in ["customers/acme/web/values.yaml", "policies/more.rego"] {
+        trial.manager.run.commit = Some(head(&trial).await?);
+        trial.manager.moved = Default::default();
+        change(&trial, path).await?;
+        let refused = trial.apply(&request.name, &production()).await;
+        assert_eq!(code(refused), "estate-moved", "{path}");
+        // Neither does a run with it begin anything.
+        let sha = request.name.sha.clone();
+        let opened = trial.open(Event::Push, &sha).await?;
+        assert!(
+            matches!(&opened, Opened::Nothing { request: None, reason } if reason.contains(path)),
+            "{opened:?}"
+        );
+    }
+    // A history that does not hold this run's commit.
+    trial.manager.run.commit = Some(Sha::new(&"d".repeat(40))?);
+    trial.manager.moved = Default::default();
+    let refused = trial.apply(&request.name, &production()).await;
+    assert_eq!(code(refused), "estate-moved");
+    assert!(!trial.applied());
+    trial.end().await;
+    Ok(())
+}
+
+// What still needs somebody.
+
+/// A sweep comes between the name and the request of another run.
+#[tokio::test(flavor = "multi_thread")]
+async fn t27_a_name_without_a_request_is_not_forgotten_while_somebody_may_write_it() -> Tested {
+    let mut trial = trial().await?;
+    let acme = CustomerId::new("acme")?;
+    let name: RequestName = format!("acme/push-{}", "b".repeat(40)).parse()?;
+    unfinished::remember(&trial.manager, &name).await?;
+    let listed = async |trial: &Trial| -> Result<bool, DeliveryError> {
+        reconcile(&trial.manager, Some(&acme)).await?;
+        let names = unfinished::list(&trial.manager, &acme).await?;
+        Ok(names.contains_key(&name))
+    };
+    assert!(listed(&trial).await?);
+    fn later() -> Time {
+        Clock::system().now().plus(7 * 3_600)
+    }
+    trial.manager.clock = Clock::from_fn(later);
+    assert!(!listed(&trial).await?);
     trial.end().await;
     Ok(())
 }

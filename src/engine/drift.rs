@@ -258,13 +258,10 @@ mod tests {
     #[test]
     fn what_is_gone_matters_if_it_would_be_made_again() {
         let gone = || drifted(Outside::Deleted, &[]);
-        assert_eq!(
-            weighed(gone(), Some(&intent(Action::Create, &[], &[]))).0,
-            true
-        );
-        assert_eq!(weighed(gone(), Some(&Intent::default())).0, false);
+        assert!(weighed(gone(), Some(&intent(Action::Create, &[], &[]))).0);
+        assert!(!weighed(gone(), Some(&Intent::default())).0);
         // Without a plan nobody can say that it does not matter.
-        assert_eq!(weighed(gone(), None).0, true);
+        assert!(weighed(gone(), None).0);
         assert_eq!(
             weighed(drifted(Outside::Changed, &["x"]), None),
             (true, None, vec![true])

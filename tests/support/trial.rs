@@ -101,7 +101,7 @@ impl Trial {
         let manager = Manager {
             repository: RepoSlug::new(MANAGER)?,
             estate,
-            rules,
+            rules: rules.into(),
             own: client(&url, stage.tokens.get(REVIEWER))?,
             source: client(&url, stage.tokens.get(BOT))?,
             store,
@@ -114,7 +114,9 @@ impl Trial {
                     url: String::new(),
                 },
                 sender: None,
+                commit: None,
             },
+            moved: Default::default(),
         };
         let mut trial = Self {
             work: dir.path().join("work"),
@@ -189,7 +191,11 @@ impl Trial {
         else {
             panic!("acme")
         };
-        let reason = Reason { hint: None, sender };
+        let reason = Reason {
+            hint: None,
+            sender,
+            again: false,
+        };
         open(&self.manager, customer, event, sha, reason).await
     }
 
@@ -219,6 +225,7 @@ impl Trial {
             path,
             tool_env: Vec::new(),
             hide: &Nothing,
+            launch: std::sync::Arc::new(tenantry::engine::launch::Child),
         }
     }
 

@@ -348,7 +348,7 @@ mod tests {
         }
     }
 
-    fn of<'a>(plan: &'a mut Value, index: usize) -> &'a mut Value {
+    fn of(plan: &mut Value, index: usize) -> &mut Value {
         &mut plan["resource_changes"][index]["change"]
     }
 
@@ -390,7 +390,8 @@ mod tests {
     /// Everything that could make it another change sends it back to the gate (T13).
     #[test]
     fn t13_whatever_else_differs_counts() {
-        let cases: Vec<(&str, Box<dyn FnOnce(&mut Value)>)> = vec![
+        type Bend = Box<dyn FnOnce(&mut Value)>;
+        let cases: Vec<(&str, Bend)> = vec![
             (
                 "a.made size",
                 Box::new(|p| of(p, 0)["after"]["size"] = json!(4)),
