@@ -6,6 +6,7 @@ use base64::Engine as _;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tenantry::audit::Log;
@@ -16,6 +17,7 @@ use tenantry::delivery::open::{Opened, Reason, open};
 use tenantry::delivery::plan::{Hide, Machine, plan};
 use tenantry::delivery::records::{ApplyRecord, PlanRecord, Request, RequestName, RunRef, keys};
 use tenantry::delivery::{DeliveryError, Manager, RunInfo};
+use tenantry::engine::launch::Child;
 use tenantry::engine::redact::Redactor;
 use tenantry::estate::resolve::Rules;
 use tenantry::estate::{Estate, Files, RepoSlug, Sha, StackId};
@@ -25,6 +27,7 @@ use tenantry::local::RunnerSettings;
 use tenantry::local::model::Approval;
 use tenantry::local::stage::{BOT, Engine, Hints, MANAGER, REVIEWER, Stage, Tenant};
 use tenantry::store::Store;
+use tokio::sync::OnceCell;
 
 type Made<T> = Result<T, Box<dyn Error>>;
 
@@ -101,7 +104,7 @@ impl Trial {
         let manager = Manager {
             repository: RepoSlug::new(MANAGER)?,
             estate,
-            rules: rules.into(),
+            rules: Arc::new(rules),
             own: client(&url, stage.tokens.get(REVIEWER))?,
             source: client(&url, stage.tokens.get(BOT))?,
             store,
@@ -116,7 +119,7 @@ impl Trial {
                 sender: None,
                 commit: None,
             },
-            moved: Default::default(),
+            moved: OnceCell::new(),
         };
         let mut trial = Self {
             work: dir.path().join("work"),
@@ -225,7 +228,7 @@ impl Trial {
             path,
             tool_env: Vec::new(),
             hide: &Nothing,
-            launch: std::sync::Arc::new(tenantry::engine::launch::Child),
+            launch: Arc::new(Child),
         }
     }
 
