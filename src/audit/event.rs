@@ -106,6 +106,10 @@ pub enum Event {
         by: Option<String>,
         /// The GitHub environment.
         environment: String,
+        /// The plan that was shown and approved, where this one was made later and changes
+        /// exactly the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        same_as: Option<Digest>,
     },
     /// An apply begins. Written before the first change.
     ApplyBegun {

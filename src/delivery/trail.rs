@@ -215,12 +215,14 @@ pub async fn approved(
     request: &Request,
     stack: &StackId,
     plan: &ApprovedPlan,
+    same_as: Option<&Digest>,
 ) -> Result<(), AuditError> {
     let event = Event::Approved {
         attempt: request.attempt,
         digest: plan.digest().clone(),
         by: plan.approved_by().map(bounded),
         environment: environment_name(stack),
+        same_as: same_as.cloned(),
     };
     before(manager, &request.name, Some(stack), event).await
 }

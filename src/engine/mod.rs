@@ -6,6 +6,7 @@
 //! - [`change`] is the one model of a plan, with sensitive values already gone, and [`drift`] that of
 //!   what was changed outside
 //! - [`outcome`] is what became of a plan that was applied
+//! - [`since`] is what a plan changes that an earlier one does not
 
 pub mod argocd;
 pub mod change;
@@ -18,6 +19,7 @@ pub mod module_check;
 pub mod outcome;
 pub mod plan_json;
 pub mod redact;
+pub mod since;
 pub mod terraform;
 pub mod variables;
 pub mod versions;

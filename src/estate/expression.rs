@@ -15,6 +15,9 @@ use std::sync::LazyLock;
 
 const FUEL: u64 = 2_000;
 pub(super) const MAX_TEXT: usize = 16 << 10;
+/// Longest single expression, in bytes. Two bytes can be one level more of the tree that is made
+/// of it (`a~a~a`), and that tree is walked on the stack.
+const MAX_SOURCE: usize = 400;
 pub(super) const NAMES: &str =
     "`customer`, `product`, `environment`, `project_name` and `values.<key>`";
 
@@ -127,6 +130,11 @@ pub(super) fn evaluate_text(scope: &std::sync::Arc<Scope>, text: &str) -> Result
 
 fn evaluate(scope: &std::sync::Arc<Scope>, source: &str) -> Result<Value, Fault> {
     let here = |message: String| Fault::Here(message);
+    if source.len() > MAX_SOURCE {
+        return Err(here(format!(
+            "an expression may have {MAX_SOURCE} bytes at most; take it apart into several values"
+        )));
+    }
     // Names, dots, texts and numbers are all that a value needs; `*`, `%` and calls are how
     // a small text becomes a large one.
     if let Some(bad) = source.chars().find(|c| {

@@ -5,6 +5,7 @@
 
 pub mod api;
 mod client;
+pub mod compare;
 pub mod issues;
 pub mod model;
 pub mod wire;

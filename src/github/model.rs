@@ -62,6 +62,22 @@ pub struct Comparison {
     pub total_commits: u64,
     /// The first 250 of them.
     pub commits: Vec<Commit>,
+    /// `ahead`, `behind`, `diverged` or `identical`.
+    #[serde(default)]
+    pub status: String,
+    /// The first 300 files that differ.
+    #[serde(default)]
+    pub files: Vec<ComparedFile>,
+}
+
+/// A file that differs between two commits.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ComparedFile {
+    /// Its path.
+    pub filename: String,
+    /// Its path before it was renamed.
+    #[serde(default)]
+    pub previous_filename: Option<String>,
 }
 
 /// A branch.

@@ -367,6 +367,9 @@ fn start(s: &mut State, event: &Event, path: String, flow: Value) -> Option<u64>
         id_token,
         workflow: flow,
         log: String::new(),
+        settled: 0,
+        failed_only: false,
+        outputs: std::collections::BTreeMap::new(),
         cancel: false,
     };
     s.runs.insert(id, run);

@@ -341,6 +341,12 @@ pub struct Run {
     pub workflow: Value,
     /// What the steps printed.
     pub log: String,
+    /// How many of the decisions are about earlier attempts.
+    pub settled: usize,
+    /// Whether this attempt runs only what did not succeed before.
+    pub failed_only: bool,
+    /// What the first job has printed for the others.
+    pub outputs: BTreeMap<String, String>,
     /// Somebody asked to stop it.
     pub cancel: bool,
 }

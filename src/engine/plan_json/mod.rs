@@ -7,6 +7,10 @@ mod compare;
 mod document;
 mod drift;
 mod learn;
+mod same;
+
+pub use compare::is_cut;
+pub use same::{Apart, Same, same};
 
 use super::change::{Action, Attribute, Change, Changes};
 use super::outcome::Touched;

@@ -11,6 +11,7 @@ pub mod issues;
 pub mod merge;
 pub mod pulls;
 pub mod repos;
+pub mod reruns;
 pub mod rules;
 pub mod settings;
 pub mod statuses;

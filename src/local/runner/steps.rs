@@ -167,10 +167,25 @@ impl Driver<'_> {
         let (inner, id) = (self.inner, self.run.id);
         let first = self.job_using(action, action);
         job::begin(inner, id, &first);
-        let intake = self
-            .step(&first, None, &[command], &self.with(None, false, true))
-            .await;
+        // A job that succeeded is not run again; what it printed is kept.
+        let kept = |key: &str| {
+            let mut jobs = self.run.jobs.iter();
+            self.run.failed_only && jobs.any(|j| j.key == key && j.conclusion == Some("success"))
+        };
+        let intake = match kept(&first) {
+            true => Outcome {
+                ok: true,
+                outputs: self.run.outputs.clone(),
+            },
+            false => {
+                self.step(&first, None, &[command], &self.with(None, false, true))
+                    .await
+            }
+        };
         job::end(inner, id, &first, conclusion(intake.ok));
+        if let Some(r) = inner.state().runs.get_mut(&id) {
+            r.outputs.clone_from(&intake.outputs);
+        }
         let requests = matrix(intake.outputs.get("requests"));
         let mut ok = intake.ok;
         let keys = self.job_keys();
@@ -187,13 +202,18 @@ impl Driver<'_> {
         if intake.outputs.get("any").map(String::as_str) == Some("true") {
             let mut planned = true;
             for e in &environments {
-                planned &= self.plan(e, &intake).await;
+                if !kept(&format!("plan-{e}")) {
+                    planned &= self.plan(e, &intake).await;
+                }
             }
-            self.report(&requests, "report", false).await;
+            if !kept("report") {
+                self.report(&requests, "report", false).await;
+            }
             ok &= planned;
             let mut open = planned;
             for e in &environments {
-                if matrix(intake.outputs.get(&output("apply", e))).is_empty() {
+                let none = matrix(intake.outputs.get(&output("apply", e))).is_empty();
+                if none || kept(&format!("apply-{e}")) {
                     continue;
                 }
                 if open {

@@ -138,6 +138,19 @@ impl Stage {
         .await
     }
 
+    /// Starts a run once more through GitHub's own interface: all of it, or what failed.
+    pub async fn rerun(&self, run: u64, failed_only: bool) -> Result<(), StageError> {
+        let what = if failed_only {
+            "rerun-failed-jobs"
+        } else {
+            "rerun"
+        };
+        let path = format!("/repos/{MANAGER}/actions/runs/{run}/{what}");
+        self.by(REVIEWER, "POST", &path, json!({}))
+            .await
+            .map(|_| ())
+    }
+
     /// The comments of a pull request.
     pub async fn comments(
         &self,
