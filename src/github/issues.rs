@@ -1,8 +1,8 @@
-//! Issues: the calls that tenantry makes, typed.
+//! Issues, and comments on them and on pull requests: the calls that tenantry makes, typed.
 
 use super::api::{Result, enc, shape};
 use super::client::{Client, Repeat};
-use super::model::Issue;
+use super::model::{Comment, Issue};
 use crate::estate::RepoSlug;
 use http::Method;
 use serde_json::json;
@@ -66,5 +66,38 @@ impl Client {
     /// One issue.
     pub async fn issue(&self, repo: &RepoSlug, number: u64) -> Result<Issue> {
         self.read(&format!("/repos/{repo}/issues/{number}")).await
+    }
+    /// The comments of an issue or pull request.
+    pub async fn comments(&self, repo: &RepoSlug, number: u64) -> Result<Vec<Comment>> {
+        self.pages(&format!("/repos/{repo}/issues/{number}/comments"), None)
+            .await
+    }
+    /// One comment.
+    pub async fn comment(&self, repo: &RepoSlug, id: u64) -> Result<Comment> {
+        self.read(&format!("/repos/{repo}/issues/comments/{id}"))
+            .await
+    }
+    /// Writes a comment. Not repeated; on doubt the caller looks for its marker.
+    pub async fn create_comment(
+        &self,
+        repo: &RepoSlug,
+        number: u64,
+        body: &str,
+    ) -> Result<Comment> {
+        let path = format!("/repos/{repo}/issues/{number}/comments");
+        shape(
+            "POST comment",
+            self.write(Method::POST, &path, &json!({"body": body}), Repeat::Never)
+                .await?,
+        )
+    }
+    /// Replaces a comment's text.
+    pub async fn update_comment(&self, repo: &RepoSlug, id: u64, body: &str) -> Result<Comment> {
+        let path = format!("/repos/{repo}/issues/comments/{id}");
+        shape(
+            "PATCH comment",
+            self.write(Method::PATCH, &path, &json!({"body": body}), Repeat::Safe)
+                .await?,
+        )
     }
 }
