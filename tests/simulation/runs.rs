@@ -272,7 +272,9 @@ impl Floor {
             .provider
             .manager(job, &self.storage)
             .map_err(|e| e.to_string())?;
-        let work = self.work.join(job.name.replace([' ', '/'], "-"));
+        // Each job has a machine of its own.
+        let number = self.shared.world().hub.number();
+        let work = self.work.join(number.to_string());
         let machine = machine(job, &work);
         let say = |e: tenantry::delivery::DeliveryError| publish::say(&e);
         match kind {
