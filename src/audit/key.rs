@@ -1,12 +1,11 @@
 //! The key that signs the log (Ed25519), and its public half.
 
+use super::crypto::{self, Pair};
 use crate::digest::Digest;
-use aws_lc_rs::signature::{ED25519, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::fmt;
 use std::str::FromStr;
-use std::sync::Arc;
 
 const SECRET: &str = "TENANTRY-AUDIT-KEY-1-";
 const PUBLIC: &str = "ed25519:";
@@ -37,7 +36,7 @@ pub enum KeyError {
 /// Signs. Not shown by `Debug`.
 #[derive(Clone)]
 pub struct SigningKey {
-    pair: Arc<Ed25519KeyPair>,
+    pair: Pair,
     seed: [u8; 32],
 }
 
@@ -51,7 +50,7 @@ impl SigningKey {
     /// A new one.
     pub fn generate() -> Result<Self, KeyError> {
         let mut seed = [0; 32];
-        aws_lc_rs::rand::fill(&mut seed).map_err(|_| KeyError::Library)?;
+        crypto::fill(&mut seed).ok_or(KeyError::Library)?;
         Self::of(seed)
     }
     /// Reads `TENANTRY-AUDIT-KEY-1-…`.
@@ -61,11 +60,8 @@ impl SigningKey {
         Self::of(bytes.try_into().map_err(|_| KeyError::Secret)?)
     }
     fn of(seed: [u8; 32]) -> Result<Self, KeyError> {
-        let pair = Ed25519KeyPair::from_seed_unchecked(&seed).map_err(|_| KeyError::Secret)?;
-        Ok(Self {
-            pair: Arc::new(pair),
-            seed,
-        })
+        let pair = Pair::of(&seed).ok_or(KeyError::Secret)?;
+        Ok(Self { pair, seed })
     }
     /// The secret as text, to be put into a secret store and nowhere else.
     pub fn expose(&self) -> String {
@@ -73,17 +69,12 @@ impl SigningKey {
     }
     /// The public half.
     pub fn public(&self) -> PublicKey {
-        let mut bytes = [0; 32];
-        bytes.copy_from_slice(self.pair.public_key().as_ref());
-        PublicKey(bytes)
+        PublicKey(self.pair.public())
     }
     /// The signature of a text, in base64.
     pub fn sign(&self, text: &str) -> Result<String, KeyError> {
-        let signature = self
-            .pair
-            .try_sign(text.as_bytes())
-            .map_err(|_| KeyError::Library)?;
-        Ok(BASE64.encode(signature.as_ref()))
+        let signature = self.pair.sign(text.as_bytes()).ok_or(KeyError::Library)?;
+        Ok(BASE64.encode(signature))
     }
 }
 
@@ -98,11 +89,9 @@ impl PublicKey {
     }
     /// Whether `signature` is this key's for `text`.
     pub fn verifies(&self, text: &str, signature: &str) -> bool {
-        BASE64.decode(signature).is_ok_and(|bytes| {
-            UnparsedPublicKey::new(&ED25519, &self.0)
-                .verify(text.as_bytes(), &bytes)
-                .is_ok()
-        })
+        BASE64
+            .decode(signature)
+            .is_ok_and(|bytes| crypto::verifies(&self.0, text.as_bytes(), &bytes))
     }
 }
 

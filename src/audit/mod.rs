@@ -21,13 +21,16 @@
 
 pub mod check;
 pub mod controls;
+mod crypto;
 pub mod entry;
 pub mod event;
 pub mod evidence;
 pub mod export;
+mod gather;
 pub mod head;
 pub mod key;
 pub mod log;
+mod places;
 pub mod record;
 pub mod snapshot;
 pub mod tree;
@@ -38,22 +41,6 @@ mod damage_tests;
 
 pub use event::{Actor, Draft, Event, Person};
 pub use log::{AuditError, Log};
+pub use places::{LARGEST, PREFIX, entry_key, record_key};
 pub use record::Record;
 pub use verify::{Damage, Verdict};
-
-use crate::estate::CustomerId;
-
-/// The prefix of everything that belongs to the log.
-pub const PREFIX: &str = "audit";
-/// No object of the log is larger, in bytes.
-pub const LARGEST: u64 = 64 * 1024;
-
-/// The key of a record.
-pub fn record_key(customer: &CustomerId, number: u64) -> String {
-    format!("{PREFIX}/records/{customer}/{number:010}.json")
-}
-
-/// The key of an entry of the log.
-pub fn entry_key(number: u64) -> String {
-    format!("{PREFIX}/log/{number:012}.json")
-}

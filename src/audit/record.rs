@@ -127,7 +127,7 @@ impl Record {
             "log": place.log,
             "at": place.at,
             // Nobody can guess the content from the hash, which others' proofs may hold.
-            "nonce": crate::store::seal::random_hex(),
+            "nonce": super::crypto::nonce(),
             "key": key.map(|k| k.public().id()),
             "actor": draft.actor,
             "request": draft.request,

@@ -1,5 +1,7 @@
 //! What can go wrong in the loop: a refusal is an answer, an error means "could not find out".
 
+pub use super::refusal::Refusal;
+
 use crate::audit::AuditError;
 use crate::engine::plan_json::PlanJsonError;
 use crate::engine::redact::Redactor;
@@ -66,44 +68,6 @@ impl DeliveryError {
             | Self::Seal(_)
             | Self::Terraform(_)
             | Self::Plan(_)) => other,
-        }
-    }
-}
-
-/// Why something is not done, in words for the person who asked.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{reason}")]
-pub struct Refusal {
-    /// A short word for programs, such as `identity-expired`.
-    pub code: &'static str,
-    /// The sentence.
-    pub reason: String,
-}
-
-impl Refusal {
-    /// Whether a new plan can help: something moved or somebody else was at it, and nobody has
-    /// done anything wrong.
-    pub fn again(&self) -> bool {
-        matches!(
-            self.code,
-            "lease"
-                | "plan-state"
-                | "plan-old"
-                | "plan-stale"
-                | "plan-inputs"
-                | "plan-different"
-                | "plan-tool"
-                | "estate-moved"
-                | "gitops-moved"
-                | "gitops-busy"
-                | "promotion"
-        )
-    }
-    /// A refusal.
-    pub fn new(code: &'static str, reason: impl Into<String>) -> Self {
-        Self {
-            code,
-            reason: reason.into(),
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The `client_payload` of a `repository_dispatch`: read strictly, believed never.
 
-use super::error::Refusal;
+use super::refusal::Refusal;
 use crate::estate::ids::shown;
 use crate::estate::{RepoSlug, RequestId, Sha};
 use serde::Serialize;

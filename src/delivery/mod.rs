@@ -6,6 +6,7 @@
 
 pub mod apply;
 pub mod bundle;
+pub mod claims;
 mod custody;
 pub mod drift;
 mod enact;
@@ -24,6 +25,7 @@ pub mod publish;
 pub mod reach;
 pub mod reconcile;
 pub mod records;
+pub mod refusal;
 mod renew;
 pub mod resume;
 pub mod ruleset;
