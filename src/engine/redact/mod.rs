@@ -8,6 +8,7 @@
 mod decode;
 mod known;
 mod names;
+mod random;
 mod shapes;
 mod trees;
 
@@ -232,7 +233,7 @@ impl Redactor {
             shapes::assignments(text, &self.rules.names, &mut ranges);
         }
         if look == Look::Free {
-            shapes::random(text, &mut ranges);
+            random::random(text, &mut ranges);
         }
         replaced(text, ranges)
     }
@@ -339,6 +340,18 @@ mod tests {
             redactor.text("bad key wJalrXUtnFEMI in eu-west-1, see /tmp/token"),
             "bad key (sensitive value) in eu-west-1, see /tmp/token"
         );
+    }
+
+    #[test]
+    fn t15_a_random_text_beside_a_token_is_hidden_too() {
+        let random = "12309PT09PT09PSdcJyctQkVHSU4gUFJJYWJjlIlx0d28geAz";
+        let token = "ghp_012345687ba9cdefghijABCDEFGHIJ01BCDDEFGHIJ012345";
+        let mut redactor = Redactor::default();
+        redactor.learn("hunter2-long");
+        for beside in [token, "hunter2-long"] {
+            let text = format!("it said {random}{beside}");
+            assert_eq!(redactor.text(&text), format!("it said {SENSITIVE}"));
+        }
     }
 
     #[test]
