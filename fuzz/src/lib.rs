@@ -3,6 +3,19 @@
 //!
 //! A panic is a finding. Inputs of several parts are texts, separated by a line `=====`.
 
+mod auditing;
+mod forms;
+mod plans;
+mod redaction;
+mod rendering;
+mod requests;
+
+pub use auditing::audit;
+pub use plans::plan;
+pub use redaction::redact;
+pub use rendering::render;
+pub use requests::request;
+
 use serde_json::{Map, Value, json};
 use std::sync::{Arc, LazyLock};
 use tenantry::engine::emit;
@@ -17,11 +30,16 @@ use tenantry::estate::{Estate, Files, Finding, StackId, expression as expression
 pub type Target = fn(&[u8]);
 
 /// The targets by name.
-pub const TARGETS: [(&str, Target); 4] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("yaml", yaml),
     ("merge", merge),
     ("expression", expression),
     ("contract", contract),
+    ("plan", plan),
+    ("redact", redact),
+    ("render", render),
+    ("request", request),
+    ("audit", audit),
 ];
 
 /// Between the parts of an input.
