@@ -140,7 +140,8 @@ fn sections<'v>(order: &[&'v StackView], room: usize, out: &mut String) -> Vec<&
         if *size > share {
             break;
         }
-        free -= size;
+        // A share is never less than is worth having, so all of them may be more than there is.
+        free = free.saturating_sub(*size);
     }
     let mut left = room;
     let mut cut = Vec::new();
@@ -433,6 +434,26 @@ mod tests {
             findings: Vec::new(),
             run_url: None,
         }
+    }
+
+    #[test]
+    fn t17_more_sections_than_room_are_shown_as_far_as_it_goes() {
+        let changes = (0..12).map(|i| Change {
+            address: format!("module.web.aws_instance.this[{i}]"),
+            action: Action::Update,
+            attributes: vec![Attribute {
+                path: "tags.owner".into(),
+                before: Some("\"platform\"".into()),
+                after: Some("\"web\"".into()),
+            }],
+        });
+        let mut view = view(changes.collect());
+        view.stacks = vec![view.stacks[0].clone(); 100];
+        let body = body(&view, "<!-- m -->");
+        assert!(body.len() <= BUDGET, "{}", body.len());
+        let shown = body.matches("<details>").count();
+        assert!((20..100).contains(&shown), "{shown} sections");
+        assert!(body.contains("were left out"));
     }
 
     #[test]
