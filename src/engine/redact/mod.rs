@@ -355,6 +355,14 @@ mod tests {
     }
 
     #[test]
+    fn t15_a_random_text_behind_an_equals_sign_is_hidden_whole() {
+        let shown = Redactor::default()
+            .text("x=L7nP4rT8wZ8g6jlWCP51cY65 y")
+            .into_owned();
+        assert_eq!(shown, format!("x={SENSITIVE} y"));
+    }
+
+    #[test]
     fn neighbours_are_hidden_as_one() {
         assert_eq!(
             replaced("abcdef", vec![3..5, 1..3, 0..2]),

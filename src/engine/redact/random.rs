@@ -48,7 +48,8 @@ fn random_in(bytes: &[u8], gap: Range<usize>, out: &mut Vec<Range<usize>>) {
         if i - start >= RANDOM && !is_digest(&bytes[gap.start..gap.end], start - gap.start) {
             judge(bytes, start..i, out);
         }
-        i += 1;
+        // What follows a `=` may begin right there.
+        i = i.max(start + 1);
     }
 }
 
