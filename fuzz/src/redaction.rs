@@ -97,15 +97,8 @@ pub fn redact(data: &[u8]) {
         }
     }
     // Once more changes nothing, unless a secret is made of the sign's own letters.
-    let ends = |secret: &&str| {
-        secret.len() >= 6
-            && (1..=SENSITIVE.len()).any(|n| {
-                let (head, tail) = (&SENSITIVE[..n], &SENSITIVE[SENSITIVE.len() - n..]);
-                secret.ends_with(head) || secret.starts_with(tail) || secret.contains(SENSITIVE)
-            })
-            || SENSITIVE.contains(*secret)
-    };
-    if !secrets.iter().any(|s| ends(s)) {
+    let like_the_sign = |s: &&str| s.contains(['(', ')']) || SENSITIVE.contains(*s);
+    if !secrets.iter().any(like_the_sign) {
         assert_eq!(redactor.text(&shown), shown, "of {text:?}");
     }
 }
