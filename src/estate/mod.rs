@@ -8,6 +8,7 @@ mod check;
 pub mod defaults;
 pub mod describe;
 pub mod effective;
+pub mod entry;
 pub mod expression;
 pub mod fields;
 pub mod files;
@@ -35,6 +36,7 @@ pub mod suggest;
 pub mod value;
 mod violation;
 pub mod yaml;
+pub mod yaml_edit;
 mod yaml_hint;
 
 pub use check::{Checked, check};
