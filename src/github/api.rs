@@ -46,7 +46,7 @@ pub struct Polled {
 }
 
 impl Client {
-    async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
+    pub(super) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let reply = self.send(Method::GET, path, None, Repeat::Safe).await?;
         shape(&format!("GET {path}"), reply.body)
     }

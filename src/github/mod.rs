@@ -6,6 +6,7 @@
 pub mod api;
 mod client;
 pub mod model;
+pub mod relations;
 pub mod wire;
 
 pub use client::{Client, ClientSettings, GithubError, Token};
