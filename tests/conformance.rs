@@ -8,7 +8,7 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use support::{Tested, expect, path, settings, skip, steps, tool, variables};
-use tenantry::local::stage::{Engine, Hints, REVIEWER, Stage};
+use tenantry::local::stage::{Engine, GITOPS, Hints, MANAGER, REVIEWER, Stage};
 use tenantry::local::{Clock, RunnerSettings, Server, Settings};
 use tokio::process::Command;
 
@@ -92,9 +92,27 @@ async fn every_exchange_of_a_change_conforms() -> Tested {
         last.is_some_and(|s| s.state == "success"),
     )
     .await?;
-    // The sweep, and a hint that is a lie.
+    // The sweep; what somebody edits by hand, and puts back; and a hint that is a lie.
     stage.tick().await?;
     stage.server.idle().await;
+    let path = "stacks/acme/web/staging/values.yaml";
+    let contents = format!("/repos/{GITOPS}/contents/{path}");
+    let there = stage.admin("GET", &contents, json!(null)).await?;
+    let gone = json!({"message": "by hand", "sha": there["sha"]});
+    stage.admin("DELETE", &contents, gone).await?;
+    stage.tick_of("drift.yml").await?;
+    stage.server.idle().await;
+    let issue = format!("/repos/{MANAGER}/issues/1");
+    let opened = stage.admin("GET", &issue, json!(null)).await?;
+    assert_eq!(opened["state"], "open", "{opened}");
+    let back = json!({"message": "back", "content": there["content"]});
+    stage.admin("PUT", &contents, back).await?;
+    stage.tick_of("drift.yml").await?;
+    stage.server.idle().await;
+    let closed = stage.admin("GET", &issue, json!(null)).await?;
+    assert_eq!(closed["state"], "closed", "{closed}");
+    let list = format!("/repos/{MANAGER}/issues?state=closed&labels=drift&creator=nobody");
+    stage.admin("GET", &list, json!(null)).await?;
     stage
         .dispatch(&stage.tokens["dispatch"], &json!({"tenantry": 1}))
         .await;

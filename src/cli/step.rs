@@ -14,7 +14,7 @@ use crate::engine::launch::Child;
 use crate::engine::redact::Redactor;
 use crate::estate::resolve::Rules;
 use crate::estate::settings::{AuditKey, Settings};
-use crate::estate::{Estate, RepoSlug};
+use crate::estate::{Estate, RepoSlug, Sha};
 use crate::github::model::User;
 use crate::github::{Client, ClientSettings, Token};
 use crate::store::Store;
@@ -22,6 +22,7 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// Flags that every step has.
 #[derive(Debug, Clone, clap::Args)]
@@ -136,6 +137,7 @@ pub fn run_info(env: &Env, event: Option<&Value>) -> RunInfo {
     RunInfo {
         run: RunRef { id, attempt, url },
         sender,
+        commit: env.get("GITHUB_SHA").and_then(|s| Sha::new(s).ok()),
     }
 }
 
@@ -189,6 +191,7 @@ pub fn manager(args: &StepArgs, env: &Env) -> Result<Manager, CliError> {
         audit,
         clock: Clock::system(),
         run: run_info(env, event.as_ref()),
+        moved: OnceCell::new(),
     })
 }
 

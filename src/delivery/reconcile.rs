@@ -32,7 +32,8 @@ const ENOUGH: usize = 200;
 /// No job lasts longer than this, in seconds (docs.github.com, "Usage limits").
 const LONGEST: u64 = 6 * 60 * 60;
 
-/// Looks at every active customer, or at `only` one.
+/// Looks at every active customer, or at `only` one: then a person asks, and what has failed is
+/// begun anew.
 pub async fn reconcile(
     manager: &Manager,
     only: Option<&CustomerId>,
@@ -65,7 +66,7 @@ pub async fn reconcile(
         sweep.customers += 1;
         let looked = match polled {
             Some(polled) if Some(polled.id) == customer.repository_id => {
-                look(manager, customer, &polled, &mut sweep).await
+                look(manager, customer, &polled, only.is_some(), &mut sweep).await
             }
             Some(polled) => {
                 sweep.failed.push((customer.id.clone(), format!("its repository is another one now (id {}); check customers/{}/metadata.yaml", polled.id, customer.id)));
@@ -89,6 +90,7 @@ async fn look(
     manager: &Manager,
     customer: &Customer,
     polled: &Polled,
+    again: bool,
     sweep: &mut Sweep,
 ) -> Result<(), DeliveryError> {
     let now = Seen {
@@ -99,7 +101,9 @@ async fn look(
     let key = keys::seen(&customer.id);
     let before = manager.store.read::<Seen>(&key).await?.map(|(s, _)| s);
     let open_requests = look_after(manager, customer, polled, sweep).await?;
-    if before.as_ref() == Some(&now) && !open_requests {
+    // A run that was started once more has something to find, also when nothing has moved.
+    let asked = again || manager.run.run.attempt > 1;
+    if before.as_ref() == Some(&now) && !open_requests && !asked {
         return Ok(());
     }
     let mut events: Vec<(Event, &str)> = polled
@@ -121,6 +125,7 @@ async fn look(
             Reason {
                 hint: None,
                 sender: None,
+                again,
             },
         )
         .await

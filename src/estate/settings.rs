@@ -1,6 +1,7 @@
 //! `tenantry.yml`: the provider's settings. Every key is optional.
 
 use super::allow::{self, Allowance};
+use super::drift::{self, DriftSettings};
 use super::fields::{Fields, checked};
 use super::finding::{Finding, Findings};
 use super::ids::{CustomerId, EnvironmentId, RepoSlug};
@@ -169,6 +170,8 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// How customers' repositories are called where the provider owns them.
     pub repository_name: RepositoryName,
+    /// What was changed outside of tenantry.
+    pub drift: DriftSettings,
 }
 
 /// GitHub.com's issuer of workflow identities (docs.github.com, "OpenID Connect reference").
@@ -196,6 +199,7 @@ impl Default for Settings {
             allow: Vec::new(),
             audit: AuditSettings::default(),
             repository_name: RepositoryName::default(),
+            drift: DriftSettings::default(),
         }
     }
 }
@@ -312,6 +316,7 @@ impl Settings {
             out.repository_name = customers.parsed("repository_name").unwrap_or_default();
             top.absorb(customers.finish());
         }
+        out.drift = drift::read(&mut top);
         checked(out, top.finish())
     }
 }

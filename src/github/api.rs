@@ -9,16 +9,16 @@ use http::Method;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-type Result<T> = std::result::Result<T, GithubError>;
+pub(super) type Result<T> = std::result::Result<T, GithubError>;
 
 /// A path segment or query value, percent-encoded.
-fn enc(text: &str) -> String {
+pub(super) fn enc(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes())
         .collect::<String>()
         .replace('+', "%20")
 }
 
-fn shape<T: DeserializeOwned>(call: &str, value: Value) -> Result<T> {
+pub(super) fn shape<T: DeserializeOwned>(call: &str, value: Value) -> Result<T> {
     serde_json::from_value(value).map_err(|e| GithubError::Unexpected {
         call: call.to_owned(),
         why: e.to_string(),
@@ -52,7 +52,11 @@ impl Client {
     }
 
     /// All pages of a list; `field` names the list inside the answer, where it is not the answer.
-    async fn pages<T: DeserializeOwned>(&self, path: &str, field: Option<&str>) -> Result<Vec<T>> {
+    pub(super) async fn pages<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        field: Option<&str>,
+    ) -> Result<Vec<T>> {
         let mut out = Vec::new();
         for page in 1..=30 {
             let sign = if path.contains('?') { '&' } else { '?' };
@@ -82,7 +86,7 @@ impl Client {
         Ok(out)
     }
 
-    async fn write(
+    pub(super) async fn write(
         &self,
         method: Method,
         path: &str,
@@ -160,39 +164,6 @@ impl Client {
             people.extend(commit.committer);
         }
         Ok(Authors { people, unknown })
-    }
-    /// The comments of an issue or pull request.
-    pub async fn comments(&self, repo: &RepoSlug, number: u64) -> Result<Vec<Comment>> {
-        self.pages(&format!("/repos/{repo}/issues/{number}/comments"), None)
-            .await
-    }
-    /// One comment.
-    pub async fn comment(&self, repo: &RepoSlug, id: u64) -> Result<Comment> {
-        self.read(&format!("/repos/{repo}/issues/comments/{id}"))
-            .await
-    }
-    /// Writes a comment. Not repeated; on doubt the caller looks for its marker.
-    pub async fn create_comment(
-        &self,
-        repo: &RepoSlug,
-        number: u64,
-        body: &str,
-    ) -> Result<Comment> {
-        let path = format!("/repos/{repo}/issues/{number}/comments");
-        shape(
-            "POST comment",
-            self.write(Method::POST, &path, &json!({"body": body}), Repeat::Never)
-                .await?,
-        )
-    }
-    /// Replaces a comment's text.
-    pub async fn update_comment(&self, repo: &RepoSlug, id: u64, body: &str) -> Result<Comment> {
-        let path = format!("/repos/{repo}/issues/comments/{id}");
-        shape(
-            "PATCH comment",
-            self.write(Method::PATCH, &path, &json!({"body": body}), Repeat::Safe)
-                .await?,
-        )
     }
     /// The statuses of a commit, newest first.
     pub async fn statuses(&self, repo: &RepoSlug, sha: &Sha) -> Result<Vec<Status>> {

@@ -5,6 +5,8 @@
 
 pub mod api;
 mod client;
+pub mod compare;
+pub mod issues;
 pub mod model;
 pub mod relations;
 pub mod wire;
