@@ -208,6 +208,53 @@ const MERGED: [&str; 5] = [
     "success: applied: web/staging, web/production",
 ];
 
+/// A stage whose stores and resources lie in a cloud on this machine, with `module` as the
+/// product; or what is missing for that.
+async fn in_a_cloud(
+    dir: &Path,
+    module: &str,
+) -> Result<Result<(Moto, Stage), &'static str>, Box<dyn std::error::Error>> {
+    let Some(config) = mirror(dir)? else {
+        return Ok(Err(
+            "provider plugin hashicorp/aws 5.100.0 is not in the folder TENANTRY_TF_PLUGINS",
+        ));
+    };
+    let Some(moto) = Moto::start(dir).await? else {
+        return Ok(Err("moto_server is not installed; tests/run installs it"));
+    };
+    for bucket in [STATES, STORE] {
+        moto.bucket(bucket).await?;
+    }
+    let pairs = [
+        ("TF_CLI_CONFIG_FILE", config.display().to_string()),
+        ("AWS_ENDPOINT_URL", moto.url()),
+        ("AWS_ENDPOINT_URL_S3", moto.url()),
+        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
+    ];
+    let env = pairs.map(|(k, v)| (k.to_owned(), v)).to_vec();
+    let Some(runner) = act::runner(dir, env)? else {
+        return Err("act is gone".into());
+    };
+    let mut settings = settings(&dir.join("stage"), Engine::Terraform, Hints::Direct, runner)?;
+    settings.storage = Some(format!(
+        "store:\n  url: s3://{STORE}/tenantry\n  seal_recipient: RECIPIENT\nstate:\n  backend: s3\n  bucket: {STATES}\n  region: {REGION}\n  path_style: true\nengines:\n  terraform:\n    binary: terraform\n"
+    ));
+    settings.overrides = vec![
+        ("products/web/terraform/main.tf".into(), module.into()),
+        (
+            "products/web/terraform/outputs.tf".into(),
+            "output \"bucket\" {\n  value = aws_s3_bucket.data.bucket\n}\n".into(),
+        ),
+    ];
+    settings.secrets = [
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ]
+    .map(|(k, v)| (k.to_owned(), v.to_owned()))
+    .to_vec();
+    Ok(Ok((moto, set(settings).await?)))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn one_change_under_act_in_a_cloud() -> Tested {
     const NAME: &str = "one_change_under_act_in_a_cloud";
@@ -222,56 +269,16 @@ async fn one_change_under_act_in_a_cloud() -> Tested {
             None => Ok(()),
         };
     }
-    let Some(config) = mirror(dir.path())? else {
-        skip(
-            NAME,
-            "provider plugin hashicorp/aws 5.100.0 is not in the folder TENANTRY_TF_PLUGINS; the change runs without a provider",
-        )?;
-        return without_a_cloud(dir.path()).await;
+    let (moto, stage) = match in_a_cloud(dir.path(), MODULE).await? {
+        Ok(set) => set,
+        Err(missing) => {
+            skip(
+                NAME,
+                &format!("{missing}; the change runs without a provider"),
+            )?;
+            return without_a_cloud(dir.path()).await;
+        }
     };
-    let Some(moto) = Moto::start(dir.path()).await? else {
-        skip(
-            NAME,
-            "moto_server is not installed; tests/run installs it; the change runs without a provider",
-        )?;
-        return without_a_cloud(dir.path()).await;
-    };
-    for bucket in [STATES, STORE] {
-        moto.bucket(bucket).await?;
-    }
-    let pairs = [
-        ("TF_CLI_CONFIG_FILE", config.display().to_string()),
-        ("AWS_ENDPOINT_URL", moto.url()),
-        ("AWS_ENDPOINT_URL_S3", moto.url()),
-        ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
-    ];
-    let env = pairs.map(|(k, v)| (k.to_owned(), v)).to_vec();
-    let Some(runner) = act::runner(dir.path(), env)? else {
-        return Err("act is gone".into());
-    };
-    let mut settings = settings(
-        &dir.path().join("stage"),
-        Engine::Terraform,
-        Hints::Direct,
-        runner,
-    )?;
-    settings.storage = Some(format!(
-        "store:\n  url: s3://{STORE}/tenantry\n  seal_recipient: RECIPIENT\nstate:\n  backend: s3\n  bucket: {STATES}\n  region: {REGION}\n  path_style: true\nengines:\n  terraform:\n    binary: terraform\n"
-    ));
-    settings.overrides = vec![
-        ("products/web/terraform/main.tf".into(), MODULE.into()),
-        (
-            "products/web/terraform/outputs.tf".into(),
-            "output \"bucket\" {\n  value = aws_s3_bucket.data.bucket\n}\n".into(),
-        ),
-    ];
-    settings.secrets = [
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-    ]
-    .map(|(k, v)| (k.to_owned(), v.to_owned()))
-    .to_vec();
-    let stage = set(settings).await?;
     one_change(&stage, 2).await?;
 
     // One state a stack, each under its own key, and no lock is left.
@@ -302,6 +309,111 @@ async fn one_change_under_act_in_a_cloud() -> Tested {
     }
     stage.server.stop().await;
     act::nothing_left(dir.path()).await
+}
+
+/// The customer's bucket is made, and the cloud refuses what comes after it, because a bucket of
+/// the provider's is missing.
+const REFUSED: &str = r#"
+resource "aws_s3_object" "notice" {
+  bucket  = "provider-notices"
+  key     = local.name
+  content = aws_s3_bucket.data.id
+}
+"#;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_apply_under_act_in_a_cloud() -> Tested {
+    const NAME: &str = "a_failed_apply_under_act_in_a_cloud";
+    let dir = tempfile::Builder::new().prefix("tenantry-").tempdir()?;
+    for program in ["act", "terraform"] {
+        if tool(program).is_none() {
+            return skip(NAME, &format!("{program} is not installed"));
+        }
+    }
+    let module = format!("{MODULE}{REFUSED}");
+    let (moto, stage) = match in_a_cloud(dir.path(), &module).await? {
+        Ok(set) => set,
+        Err(missing) => return skip(NAME, missing),
+    };
+    let acme = stage.tenant("acme").ok_or("acme")?.clone();
+    let (number, head) = stage
+        .propose(&acme, "larger", &variables("shop", 4), "Larger staging")
+        .await?;
+    stage.server.idle().await;
+    let merged = stage.merge(&acme, number, &head).await?;
+    stage.server.idle().await;
+
+    // What the customer reads: the status, then the comment.
+    let states = seen(&stage, &acme, &merged).await?;
+    expect(
+        &stage,
+        &format!("the status: {states:#?}"),
+        states.last().is_some_and(|s| {
+            s == "failure: failed: web/staging (1 created, 1 failed); fix the cause, then re-run"
+        }),
+    )
+    .await?;
+    let body = apply_comment(&stage, &acme, number).await?;
+    for words in [
+        "did not come to its end. What was done stays, nothing is undone",
+        "**What became of it:** 1 created, 1 failed.",
+        "| <code>aws&#95;s3&#95;object.notice</code> | create | failed |",
+        "| <code>aws&#95;s3&#95;bucket.data</code> | create | created |",
+        "Looked at right after: 1 left to do: create <code>aws&#95;s3&#95;object.notice</code>. Nothing was changed past Terraform.",
+        "NoSuchBucket",
+    ] {
+        expect(&stage, &format!("{words} in\n{body}"), body.contains(words)).await?;
+    }
+    let (status, _) = moto.s3("HEAD", "/acme-shop-staging", "").await?;
+    assert_eq!(status, 200, "the first half was made");
+
+    // The provider makes the bucket, and starts the run once more.
+    moto.bucket("provider-notices").await?;
+    let runs = stage.admin("GET", "/_local/runs", json!(null)).await?;
+    let of = runs.as_array().into_iter().flatten();
+    let run = of
+        .filter(|r| r["event"] == "repository_dispatch")
+        .filter_map(|r| r["id"].as_u64())
+        .max()
+        .ok_or("no run")?;
+    stage.rerun(run, false).await?;
+    let waiting = stage.until_waiting(PATIENCE).await?;
+    expect(&stage, "production waits", waiting == Some(run)).await?;
+    let body = apply_comment(&stage, &acme, number).await?;
+    for words in [
+        "**Since the plan before (<code>",
+        "# created already: aws_s3_bucket.data",
+    ] {
+        expect(&stage, &format!("{words} in\n{body}"), body.contains(words)).await?;
+    }
+    stage.approve(run, REVIEWER).await?;
+    stage.server.idle().await;
+    let states = seen(&stage, &acme, &merged).await?;
+    expect(
+        &stage,
+        &format!("the end: {states:#?}"),
+        states
+            .last()
+            .is_some_and(|s| s == "success: applied: web/staging, web/production"),
+    )
+    .await?;
+    assert_eq!(
+        moto.keys("provider-notices", "").await?,
+        ["acme-shop-production", "acme-shop-staging"]
+    );
+    stage.server.stop().await;
+    act::nothing_left(dir.path()).await
+}
+
+/// The comment about applies of a pull request.
+async fn apply_comment(
+    stage: &Stage,
+    tenant: &Tenant,
+    number: u64,
+) -> Result<String, Box<dyn std::error::Error>> {
+    let comments = stage.comments(tenant, number).await?;
+    let found = comments.into_iter().find(|c| c.body.contains(":apply -->"));
+    Ok(found.ok_or("no comment about the apply")?.body)
 }
 
 /// The same change with a module that needs no provider, and state in a folder.

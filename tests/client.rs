@@ -245,7 +245,7 @@ async fn t32_an_app_instead_of_a_token_answers_customers() -> Tested {
     }
 
     // A token that GitHub has forgotten is exchanged in the middle of the work.
-    let app = App::new(&id, &pem, None)?;
+    let app = App::new(&id, &pem)?;
     let client = Client::new(fast(&root(&stage), Credential::App(app)))?;
     let slug = RepoSlug::new(acme.repository)?;
     client.repository(&slug).await?;
@@ -285,7 +285,7 @@ async fn t2_an_app_asks_about_each_owner_with_a_token_of_its_own() -> Tested {
             app.installations.retain(|_, at| Some(at.owner) != globex);
         }
     }
-    let app = App::new(&id, &pem, None)?;
+    let app = App::new(&id, &pem)?;
     let client = Client::new(fast(&root(&stage), Credential::App(app)))?;
     let polled = client.poll(&repos).await?;
     let found: Vec<Option<u64>> = polled.iter().map(|p| p.as_ref().map(|p| p.id)).collect();
@@ -304,10 +304,7 @@ async fn t2_an_app_asks_about_each_owner_with_a_token_of_its_own() -> Tested {
         }
     }
     drop(state);
-    let refused = Client::new(fast(
-        &root(&stage),
-        Credential::App(App::new("1", &pem, None)?),
-    ))?;
+    let refused = Client::new(fast(&root(&stage), Credential::App(App::new("1", &pem)?)))?;
     assert!(
         refused.poll(&repos[..1]).await.is_err(),
         "an App that GitHub does not know"
@@ -474,14 +471,14 @@ async fn a_sweep_says_beforehand_what_it_will_ask() -> Tested {
     let logs = stage.logs().await?;
     // Three customers with one head each, none seen before.
     let said =
-        logs.contains("about 42 calls, 6 of them create content, and 1 point of GraphQL; 4,");
+        logs.contains("about 42 calls, 6 of them create content; 4,999 of 5,000 left this hour");
     expect(&stage, "the budget", said).await?;
     let before = stage.admin("GET", "/_local/requests", Value::Null).await?;
     settle(&stage).await?;
     stage.tick().await?;
     stage.server.idle().await;
     let logs = stage.logs().await?;
-    let said = logs.contains("about 0 calls, 0 of them create content, and 1 point of GraphQL; 4,");
+    let said = logs.contains("about 0 calls, 0 of them create content; 4,");
     expect(&stage, "nothing has changed since", said).await?;
     let count = before.as_array().map_or(0, Vec::len);
     assert!(count > 0);

@@ -84,6 +84,8 @@ fn an_estate_whose_customers_are_apart() -> Tested {
       last sweep       s3://ops/tenantry/seen/acme.json
       last apply       s3://ops/tenantry/applied/acme/web/staging.json
       lease            s3://ops/tenantry/leases/acme/web/staging.json
+      drift            s3://ops/tenantry/drift/acme/web/staging/check.json
+      drift issue      s3://ops/tenantry/drift/acme/web/staging/issue.json
       sealed plans     s3://ops/tenantry/plans/acme/web/staging/
       audit records    s3://ops/tenantry/audit/records/acme/
       requests         s3://ops/tenantry/requests/acme/
@@ -101,6 +103,8 @@ fn an_estate_whose_customers_are_apart() -> Tested {
       last sweep       s3://ops/tenantry/seen/beta.json
       last apply       s3://ops/tenantry/applied/beta/web/staging-beta.json
       lease            s3://ops/tenantry/leases/beta/web/staging-beta.json
+      drift            s3://ops/tenantry/drift/beta/web/staging-beta/check.json
+      drift issue      s3://ops/tenantry/drift/beta/web/staging-beta/issue.json
       sealed plans     s3://ops/tenantry/plans/beta/web/staging-beta/
       audit records    s3://ops/tenantry/audit/records/beta/
       requests         s3://ops/tenantry/requests/beta/
@@ -111,7 +115,7 @@ fn an_estate_whose_customers_are_apart() -> Tested {
       environments     staging-beta-plan, staging-beta-apply
       plan recipient   age1zvkyg2lqzraa2lnjvqej32nkuu0ues2s82hzrye869xeexvn73equnujwj
     ");
-    insta::assert_snapshot!(said.err, @"2 stacks of 2 customers, 30 names compared: no two customers can reach the same, 0 warnings");
+    insta::assert_snapshot!(said.err, @"2 stacks of 2 customers, 34 names compared: no two customers can reach the same, 0 warnings");
     Ok(())
 }
 

@@ -159,6 +159,8 @@ fn view(changes: Changes, message: String, finding: Finding) -> RequestView {
             digest: None,
             approved_by: None,
             warnings: vec![finding.clone()],
+            apply: None,
+            since: None,
         }],
         findings: vec![finding],
         run_url: None,

@@ -13,9 +13,12 @@ use serde_json::{Value, json};
 use std::io::Write as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use tenantry::clock::Time;
 use tenantry::engine::change::{Action, Attribute, Change, Changes};
+use tenantry::engine::outcome::{After, Became, Fate, Outcome, StateLock, Touched};
+use tenantry::engine::since::{Differs, Since, What};
 use tenantry::estate::{Finding, Place};
-use tenantry::report::view::{Overall, RequestView, StackState, StackView};
+use tenantry::report::view::{ApplyView, Overall, RequestView, SinceView, StackState, StackView};
 use tenantry::report::{comment, plan};
 
 fn render(args: &[&str], input: &[u8]) -> (i32, String, String) {
@@ -286,6 +289,37 @@ const HOSTILE: &[&str] = &[
     "p\u{430}ypal\u{200b}",
 ];
 
+fn hostile_apply(text: &str) -> ApplyView {
+    let touched = vec![Touched {
+        address: text.to_owned(),
+        action: Action::Delete,
+    }];
+    let became = [Fate::Failed, Fate::Unclear, Fate::NotBegun, Fate::Done].map(|fate| Became {
+        address: text.to_owned(),
+        action: Action::Replace,
+        fate,
+        half: Some(Action::Delete),
+    });
+    ApplyView {
+        outcome: Some(Outcome {
+            changes: became.into(),
+        }),
+        after: Some(After {
+            left: touched.clone(),
+            drift: touched,
+            lock: Some(StateLock {
+                id: text.to_owned(),
+                who: text.to_owned(),
+                operation: text.to_owned(),
+                since: Some(Time(1)),
+            }),
+            problem: None,
+            at: Time(9_000),
+        }),
+        renewed: Some(text.to_owned()),
+    }
+}
+
 fn hostile_view(text: &str) -> RequestView {
     let change = |action, address: &str| Change {
         address: address.to_owned(),
@@ -308,6 +342,24 @@ fn hostile_view(text: &str) -> RequestView {
         digest: Some(text.to_owned()),
         approved_by: Some(text.to_owned()),
         warnings: vec![finding.clone()],
+        apply: Some(hostile_apply(text)),
+        since: Some(SinceView {
+            digest: text.to_owned(),
+            approved_by: Some(text.to_owned()),
+            since: Since {
+                differs: [What::New, What::OtherAction, What::OtherValues, What::Gone]
+                    .map(|what| Differs {
+                        address: text.to_owned(),
+                        what,
+                        was: Some(Action::Update),
+                        is: Some(Action::Delete),
+                        attributes: change(Action::Create, text).attributes,
+                    })
+                    .into(),
+                same: 2,
+                hidden: 1,
+            },
+        }),
     };
     RequestView {
         version: 1,
@@ -322,6 +374,19 @@ fn hostile_view(text: &str) -> RequestView {
                 message: text.to_owned(),
             }),
             stack(StackState::Applied),
+            StackView {
+                apply: Some(ApplyView {
+                    after: Some(After {
+                        left: Vec::new(),
+                        drift: Vec::new(),
+                        lock: None,
+                        problem: Some(text.to_owned()),
+                        at: Time(9_000),
+                    }),
+                    ..hostile_apply(text)
+                }),
+                ..stack(StackState::Applied)
+            },
         ],
         findings: vec![finding],
         run_url: Some(text.to_owned()),
@@ -360,7 +425,7 @@ fn t16_nothing_hostile_takes_effect_in_a_comment_or_a_summary() {
         let view = hostile_view(text);
         for body in [comment::body(&view, "<!-- m -->"), comment::summary(&view)] {
             let (seen, tags) = outside_code(&body);
-            assert_eq!(own(&seen), "", "{text:?}: {seen}\n{body}");
+            assert_eq!(own(&seen), harmless(), "{text:?}: {seen}\n{body}");
             assert!(only_ours(&tags), "{text:?}: {tags:?}");
             assert!(balanced_folds(&body), "{text:?}\n{body}");
             for hidden in [
@@ -370,6 +435,12 @@ fn t16_nothing_hostile_takes_effect_in_a_comment_or_a_summary() {
             }
         }
     }
+}
+
+/// What a reader sees of our own sentences: the same whatever the foreign text is.
+fn harmless() -> String {
+    let body = comment::body(&hostile_view("x"), "<!-- m -->");
+    hostile_free(&outside_code(&body).0)
 }
 
 /// What is left of a text when our own words are taken out of it.
@@ -417,7 +488,7 @@ proptest! {
         let view = hostile_view(&text);
         let body = comment::body(&view, "<!-- m -->");
         let (seen, tags) = outside_code(&body);
-        prop_assert_eq!(hostile_free(&seen), "");
+        prop_assert_eq!(hostile_free(&seen), harmless());
         prop_assert!(only_ours(&tags), "{:?}", tags);
         let changes = view.stacks[0].changes.clone().unwrap_or_default();
         for body in plan::bodies(&changes, None) {
@@ -490,6 +561,8 @@ fn many(count: usize, state: impl Fn(usize) -> StackState, destroys: bool) -> Re
             digest: Some(format!("sha256:{i:064}")),
             approved_by: Some("olivia".into()),
             warnings: Vec::new(),
+            apply: None,
+            since: None,
         })
         .collect();
     RequestView {

@@ -81,6 +81,7 @@ fn schedule(seed: u64, provider: &Rc<Provider>, work: &Path, tell: bool) -> Outc
                 hint_dropped: odds(300),
                 hint_doubled: odds(300),
                 cloud: odds(100),
+                again: odds(200),
             };
             world.odds = odds;
             let tenants = 1 + usize::try_from(world.roll(3)).unwrap();

@@ -455,7 +455,12 @@ fn written() -> Vec<(String, String)> {
 fn the_shell_of_actions_decides_nothing() {
     let verbs: BTreeSet<String> = files("src/cli/commands", &["rs"])
         .iter()
-        .map(|p| p.rsplit('/').next().unwrap().replace(".rs", ""))
+        .map(|p| {
+            let verb = p.strip_prefix("src/cli/commands/").unwrap();
+            verb.replace("/mod.rs", "")
+                .replace(".rs", "")
+                .replace('/', " ")
+        })
         .collect();
     let mut offences = Vec::new();
     for (path, content) in shipped() {
@@ -594,9 +599,9 @@ fn permissions_are_granted_job_by_job() {
     none(offences, "permissions that nobody asked for:");
 }
 
-/// Threats without a test that carries their number. An entry goes when its test comes: the
-/// test below fails on one that is not needed any more.
-const NOT_YET: [&str; 0] = [];
+/// Threats to something that tenantry does not do yet. An entry goes when its test comes: the
+/// test below fails on one that is not needed any more. `docs/threat-model.md` says why at its end.
+const NOT_YET: [&str; 3] = ["T26", "T30", "T31"];
 
 #[test]
 fn every_threat_has_a_test_that_carries_its_number() {
@@ -606,10 +611,14 @@ fn every_threat_has_a_test_that_carries_its_number() {
         .chain(files("tests", &["rs"]))
     {
         for line in text(&path).lines() {
+            let line = line.trim_start().trim_start_matches("async ");
+            // Tests that a macro makes are written `t27_name: what`.
+            let by_macro = line
+                .split_once(": ")
+                .filter(|(name, _)| !name.contains(' '));
             let Some(name) = line
-                .trim_start()
-                .trim_start_matches("async ")
                 .strip_prefix("fn t")
+                .or_else(|| by_macro.and_then(|(name, _)| name.strip_prefix('t')))
             else {
                 continue;
             };
@@ -621,23 +630,24 @@ fn every_threat_has_a_test_that_carries_its_number() {
             }
         }
     }
-    let threats = [
-        "T1", "T2", "T3", "T4", "T5", "T6", "T7", "T8", "T12", "T13", "T14", "T15", "T16", "T17",
-        "T21", "T22", "T23",
-    ];
+    let threats: Vec<String> = (1..=32).map(|n| format!("T{n}")).collect();
     let missing: Vec<&str> = threats
-        .into_iter()
+        .iter()
+        .map(String::as_str)
         .filter(|t| !named.contains(*t))
         .collect();
     assert_eq!(
         missing, NOT_YET,
         "left: threats without a test; right: NOT_YET in tests/tidy.rs"
     );
-    for threat in threats {
-        let heading = format!("## {threat}: ");
+    for threat in &threats {
+        let heading = match NOT_YET.contains(&threat.as_str()) {
+            true => format!("**{threat}**"),
+            false => format!("## {threat}: "),
+        };
         assert!(
             text("docs/threat-model.md").contains(&heading),
-            "docs/threat-model.md has no section {heading}"
+            "docs/threat-model.md does not speak of {heading}"
         );
     }
 }

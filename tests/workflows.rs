@@ -20,12 +20,13 @@ const ACTIONS_REF: &str = "0123456789abcdef0123456789abcdef01234567";
 /// Writes down what it was asked to do, prints the outputs of an intake, fails on demand.
 const STAND_IN: &str = r#"#!/usr/bin/env bash
 step="$1 ${TENANTRY_STACK:-}"
+[ "$1" = drift ] && step="$1 $2 ${TENANTRY_STACKS:-}"
 step=${step% }
 [ "${TENANTRY_FINAL:-}" = true ] && step="final report"
 printf '%s\n' "$step" >>"$STAND_IN_LOG"
 [ "$step" = "${STAND_IN_FAILS:-}" ] && exit 1
 case $1 in
-  intake | reconcile)
+  intake | reconcile | drift)
     {
       printf 'any=%s\n' "$STAND_IN_ANY"
       printf 'matrices=%s\n' "$STAND_IN_MATRICES"
@@ -105,7 +106,7 @@ fn matrix(stacks: &[&str]) -> serde_json::Value {
         if matrix.get(environment).is_none() {
             matrix[environment] = serde_json::json!({"include": []});
         }
-        let row = serde_json::json!({"stack": stack, "request": "acme/push-1"});
+        let row = serde_json::json!({"stack": stack, "request": "acme/push-1", "shard": "1/1", "stacks": stack});
         matrix[environment]["include"]
             .as_array_mut()
             .unwrap()
@@ -185,7 +186,10 @@ fn told(story: &Story<'_>) -> Option<String> {
     ]));
     let log = root.join("log");
     fs::write(&log, "").unwrap();
-    let matrices = serde_json::json!({"plan": matrix(story.plan), "apply": matrix(story.apply)});
+    let matrices = match story.workflow {
+        "manager/drift.yml" => matrix(story.plan),
+        _ => serde_json::json!({"plan": matrix(story.plan), "apply": matrix(story.apply)}),
+    };
     let any = !story.plan.is_empty();
     let output = Command::new(act)
         .current_dir(&repository)
@@ -225,8 +229,9 @@ fn told(story: &Story<'_>) -> Option<String> {
         String::from_utf8_lossy(&output.stderr)
     );
     let text = fs::read_to_string(&log).unwrap();
-    let (mut plans, mut rest): (Vec<&str>, Vec<&str>) =
-        text.lines().partition(|line| line.starts_with("plan "));
+    let (mut plans, mut rest): (Vec<&str>, Vec<&str>) = text
+        .lines()
+        .partition(|line| line.starts_with("plan ") || line.starts_with("drift check "));
     plans.sort_unstable();
     let after_intake = rest.len().min(1);
     rest.splice(after_intake..after_intake, plans);
@@ -372,6 +377,47 @@ fn t28_one_customers_failure_does_not_stop_the_sweep() {
         &story,
         &[&swept[..], &STAGING, &PRODUCTION, &FINAL].concat(),
     );
+}
+
+const DRIFT: Story<'static> = Story {
+    workflow: "manager/drift.yml",
+    event: "schedule",
+    ..STORY
+};
+const CHECKED: [&str; 4] = [
+    "drift list",
+    "drift check acme/web/production",
+    "drift check acme/web/staging",
+    "drift report",
+];
+
+#[test]
+fn drift_is_listed_checked_in_every_environment_and_reported() {
+    let story = Story {
+        name: "drift",
+        ..DRIFT
+    };
+    tells(&story, &CHECKED);
+}
+
+#[test]
+fn a_check_that_fails_stops_neither_the_others_nor_the_report() {
+    let story = Story {
+        name: "drift-fails",
+        fails: CHECKED[2],
+        ..DRIFT
+    };
+    tells(&story, &CHECKED);
+}
+
+#[test]
+fn coverage_is_reported_when_nothing_is_due() {
+    let story = Story {
+        name: "drift-nothing",
+        plan: &[],
+        ..DRIFT
+    };
+    tells(&story, &["drift list", "drift report"]);
 }
 
 #[test]

@@ -106,6 +106,10 @@ pub enum Event {
         by: Option<String>,
         /// The GitHub environment.
         environment: String,
+        /// The plan that was shown and approved, where this one was made later and changes
+        /// exactly the same.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        same_as: Option<Digest>,
     },
     /// An apply begins. Written before the first change.
     ApplyBegun {
@@ -140,6 +144,15 @@ pub enum Event {
         /// The request's attempt.
         attempt: u32,
     },
+    /// A check found what was changed outside of tenantry, where the one before found nothing.
+    DriftFound {
+        /// The worst of it: `low`, `medium` or `high`.
+        severity: String,
+        /// How many resources or files.
+        resources: u64,
+    },
+    /// A check found nothing of it any more.
+    DriftCleared,
     /// A request came to its end.
     RequestClosed {
         /// The attempt.

@@ -372,6 +372,7 @@ mod tests {
                 digest: digest.clone(),
                 by: Some("olivia".into()),
                 environment: "production-apply".into(),
+                same_as: None,
             },
             Event::ApplyBegun {
                 attempt: 1,
@@ -453,6 +454,7 @@ mod tests {
                     digest,
                     environment,
                     by: login.clone(),
+                    same_as: None,
                 },
                 Event::ApplyBegun {
                     attempt,
@@ -519,6 +521,7 @@ mod tests {
                         digest: other,
                         by,
                         environment,
+                        same_as: None,
                     },
                     event => event,
                 })

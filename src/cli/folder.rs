@@ -24,11 +24,13 @@ pub fn read(root: &Path) -> Result<Files, CliError> {
     misnamed(root)?;
     let mut files = Files::new();
     let settings = root.join(SETTINGS);
+    not_a_link(&settings, SETTINGS)?;
     if settings.is_file() {
         files.insert(SETTINGS, fs::read(&settings)?);
     }
     for part in PARTS {
         let path = root.join(part);
+        not_a_link(&path, part)?;
         if path.is_dir() {
             walk(&path, part, &mut files)?;
         }
@@ -56,6 +58,21 @@ fn misnamed(root: &Path) -> Result<(), CliError> {
     Ok(())
 }
 
+fn link(name: &str) -> CliError {
+    CliError::failed(format!(
+        "`{name}` is a symbolic link; an estate may hold regular files only"
+    ))
+}
+
+/// The parts themselves are looked at like what is below them.
+fn not_a_link(path: &Path, name: &str) -> Result<(), CliError> {
+    match fs::symlink_metadata(path) {
+        Ok(found) if found.is_symlink() => Err(link(name)),
+        Err(e) if e.kind() != std::io::ErrorKind::NotFound => Err(e.into()),
+        _ => Ok(()),
+    }
+}
+
 fn walk(path: &Path, name: &str, files: &mut Files) -> Result<(), CliError> {
     let mut entries: Vec<_> = fs::read_dir(path)?.collect::<Result<_, _>>()?;
     entries.sort_by_key(fs::DirEntry::file_name);
@@ -69,9 +86,7 @@ fn walk(path: &Path, name: &str, files: &mut Files) -> Result<(), CliError> {
         let below = format!("{name}/{file_name}");
         let kind = entry.file_type()?;
         if kind.is_symlink() {
-            return Err(CliError::failed(format!(
-                "`{below}` is a symbolic link; an estate may hold regular files only"
-            )));
+            return Err(link(&below));
         }
         if kind.is_dir() {
             if file_name != ".terraform" && file_name != ".git" {

@@ -51,11 +51,15 @@ pub fn api_url(env: &Env, estate: Option<&Estate>) -> String {
 pub fn source(env: &Env, settings: &Settings) -> Result<Credential, CliError> {
     match (env.get("TENANTRY_APP_ID"), env.get("TENANTRY_APP_KEY")) {
         (Some(id), Some(key)) => {
-            let app = App::new(id, key, settings.gitops_repository.clone());
-            Ok(Credential::App(app.map_err(|e| {
+            let app = App::new(id, key).map_err(|e| {
                 CliError::usage(e.to_string())
                     .hint("make a new private key on the App's page, and keep it as a secret")
-            })?))
+            })?;
+            // The workflow's own token opens issues in the manager's repository.
+            Ok(Credential::App(
+                app.writing(settings.gitops_repository.clone())
+                    .opening_issues(settings.drift.repository.clone()),
+            ))
         }
         (Some(_), None) => Err(CliError::usage("TENANTRY_APP_ID is set, but TENANTRY_APP_KEY is not")
             .hint("pass the App's private key as the secret TENANTRY_APP_KEY, or take the variable TENANTRY_APP_ID away")),

@@ -16,12 +16,13 @@ use crate::engine::launch::Child;
 use crate::engine::redact::Redactor;
 use crate::estate::resolve::Rules;
 use crate::estate::settings::{AuditKey, Settings};
-use crate::estate::{Estate, RepoSlug};
+use crate::estate::{Estate, RepoSlug, Sha};
 use crate::github::model::User;
 use crate::store::Store;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use tokio::sync::OnceCell;
 
 /// Flags that every step has.
 #[derive(Debug, Clone, clap::Args)]
@@ -113,6 +114,7 @@ pub fn run_info(env: &Env, event: Option<&Value>) -> RunInfo {
     RunInfo {
         run: RunRef { id, attempt, url },
         sender,
+        commit: env.get("GITHUB_SHA").and_then(|s| Sha::new(s).ok()),
     }
 }
 
@@ -161,6 +163,7 @@ pub fn manager(args: &StepArgs, env: &Env) -> Result<Manager, CliError> {
         audit,
         clock: Clock::system(),
         run: run_info(env, event.as_ref()),
+        moved: OnceCell::new(),
     })
 }
 

@@ -13,7 +13,7 @@ use super::plan::{Machine, request, resolved};
 use super::records::{
     ApplyRecord, ApplyState, LastApplied, PlanRecord, Request, RequestName, keys,
 };
-use super::{custody, enact, hold, publish, trail};
+use super::{custody, enact, estate_head, hold, publish, renew, trail};
 use crate::audit::event::ApplyResult;
 use crate::engine::redact::Redactor;
 use crate::estate::StackId;
@@ -73,7 +73,8 @@ pub async fn apply(
     // The audit log comes second: that it cannot be written must not hide what became of the stack.
     let written = manager.store.write_json(&key, &record).await;
     let outcome = result.as_ref().copied();
-    trail::ended(manager, &request, stack, record.digest.as_ref(), outcome).await;
+    let digest = record.renewed.as_ref().or(record.digest.as_ref());
+    trail::ended(manager, &request, stack, digest, outcome).await;
     written?;
     result.map(|_| record)
 }
@@ -101,7 +102,7 @@ async fn leased(turn: &Turn<'_>, record: &mut ApplyRecord) -> Result<ApplyResult
         ..
     } = *turn;
     let approved = approved(manager, request, stack).await?;
-    trail::approved(manager, request, stack, &approved).await?;
+    trail::approved(manager, request, stack, &approved, None).await?;
     record.digest = Some(approved.digest().clone());
     record.approved_by = approved.approved_by().map(str::to_owned);
     let lease = hold::hold(manager, request, stack).await?;
@@ -144,6 +145,7 @@ async fn work(
         identity,
         ..
     } = *turn;
+    estate_head::current(manager, &stack.customer).await?;
     gate::promoted(manager, request, stack).await?;
     let resolved = resolved(manager, request, stack).await?;
     let now_inputs = inputs(manager, &resolved)?;
@@ -160,8 +162,27 @@ async fn work(
         // A faster run has brought the stack to where this request wants it.
         return Ok(ApplyResult::AlreadyThere);
     }
-    let bundle = custody::unseal(manager, approved, identity).await?;
-    custody::bound(&bundle.manifest, request, stack, &now_inputs, manager)?;
+    let mut bundle = custody::unseal(manager, approved, identity).await?;
+    let mut renewed = None;
+    if let Err(refusal) = custody::bound(&bundle.manifest, request, stack, &now_inputs, manager) {
+        if !renew::can(turn, &refusal) {
+            return Err(refusal.into());
+        }
+        let (plan, fresh) =
+            renew::renew(turn, &resolved, approved, &bundle, record, &refusal).await?;
+        (renewed, bundle) = (Some(plan), fresh);
+    }
+    let ready = match enact::prepare(turn, &resolved, &bundle, approved).await {
+        // Once: a state that moves all the time is no ground to stand on.
+        Err(DeliveryError::Refused(refusal)) if renewed.is_none() && renew::can(turn, &refusal) => {
+            let (plan, fresh) =
+                renew::renew(turn, &resolved, approved, &bundle, record, &refusal).await?;
+            (renewed, bundle) = (Some(plan), fresh);
+            enact::prepare(turn, &resolved, &bundle, approved).await?
+        }
+        ready => ready?,
+    };
+    let approved = renewed.as_ref().unwrap_or(approved);
     if !lease.holds(&manager.store, manager.clock.now()).await? {
         return Err(Refusal::new(
             "lease",
@@ -181,8 +202,7 @@ async fn work(
         };
         manager.store.write_json(&applied_key, &open).await?;
     }
-    let mut scene = None;
-    let enacted = enact::enact(turn, &resolved, &bundle, approved, record, &mut scene).await;
+    let (enacted, scene) = ready.carry_out(turn, approved, record).await;
     if enacted.is_ok() {
         let there = LastApplied {
             sha: request.name.sha.clone(),

@@ -20,7 +20,21 @@ use crate::estate::model::EngineKind;
 use crate::estate::resolve::Resolved;
 use serde_json::Value;
 
-/// Where a look after an apply can be taken from.
+/// Everything is there to begin; nothing is changed yet.
+pub(super) enum Ready {
+    /// The plan changes nothing.
+    Nothing,
+    /// A plan of Terraform in its working folder.
+    Terraform {
+        scene: Box<Scene>,
+        plan: Vec<u8>,
+        changes: Changes,
+    },
+    /// Files for the GitOps repository.
+    Gitops { plan: GitOpsPlan, changes: Changes },
+}
+
+/// Where a look after an apply is taken from.
 pub(super) struct Scene {
     workspace: Workspace,
     tool: Tool,
@@ -28,51 +42,13 @@ pub(super) struct Scene {
     redactor: Redactor,
 }
 
-/// Applies the plan in `bundle`, and notes in `record` what became of each change. `scene` is set
-/// as soon as anything may have been changed.
-pub(super) async fn enact(
+/// Verifies what only the tool can tell, and gets ready to apply the plan in `bundle`.
+pub(super) async fn prepare(
     turn: &Turn<'_>,
     resolved: &Resolved,
     bundle: &Bundle,
     approved: &ApprovedPlan,
-    record: &mut ApplyRecord,
-    scene: &mut Option<Scene>,
-) -> Result<(), DeliveryError> {
-    if approved.changes().is_empty() {
-        return Ok(());
-    }
-    let products = &turn.manager.estate.products;
-    match products.get(&turn.stack.product).map(|p| p.engine) {
-        Some(EngineKind::Terraform) => terraform_apply(turn, resolved, bundle, record, scene).await,
-        _ => {
-            let plan: GitOpsPlan = serde_json::from_slice(&bundle.plan()?).map_err(|_| {
-                Refusal::new(
-                    "plan-format",
-                    "the sealed plan is not one of engine `argocd`",
-                )
-            })?;
-            let message = format!(
-                "{}: apply {}\n\nRequest: {}\nPlan: {}\n",
-                turn.stack,
-                turn.request.name.sha.short(),
-                turn.request.name,
-                approved.digest()
-            );
-            // One commit: everything, or nothing.
-            gitops::apply(turn.manager, &plan, &message).await?;
-            record.outcome = Some(Outcome::whole(approved.changes()));
-            Ok(())
-        }
-    }
-}
-
-async fn terraform_apply(
-    turn: &Turn<'_>,
-    resolved: &Resolved,
-    bundle: &Bundle,
-    record: &mut ApplyRecord,
-    scene: &mut Option<Scene>,
-) -> Result<(), DeliveryError> {
+) -> Result<Ready, DeliveryError> {
     let Turn {
         manager,
         request,
@@ -80,6 +56,22 @@ async fn terraform_apply(
         machine,
         ..
     } = *turn;
+    if approved.changes().is_empty() {
+        return Ok(Ready::Nothing);
+    }
+    let products = &manager.estate.products;
+    if products.get(&stack.product).map(|p| p.engine) != Some(EngineKind::Terraform) {
+        let plan = serde_json::from_slice(&bundle.plan()?).map_err(|_| {
+            Refusal::new(
+                "plan-format",
+                "the sealed plan is not one of engine `argocd`",
+            )
+        })?;
+        return Ok(Ready::Gitops {
+            plan,
+            changes: approved.changes().clone(),
+        });
+    }
     let mut redactor = machine.redactor(manager, request, stack);
     learn_values(manager, resolved, &mut redactor);
     let customer = customer(manager, stack)?;
@@ -105,24 +97,68 @@ async fn terraform_apply(
     // What the plan marks is learnt first: an error of the apply may quote it.
     let plan = bundle.plan()?;
     let json = workspace.show(&tool, &plan).await?;
-    let planned = plan_json::read(&json, &mut redactor)?;
+    let changes = plan_json::read(&json, &mut redactor)?;
     machine.hide.hide(&redactor);
     tool.redactor = redactor.clone();
-    let applied = workspace.apply(&tool, &plan).await?;
-    record.outcome = Some(match &applied.result {
-        Ok(()) => Outcome::whole(&planned),
-        Err(_) => {
-            let shown = |address: &str| plan_json::shown_address(address, &redactor);
-            Outcome::partial(&planned, &applied.progress.seen.named(shown))
-        }
-    });
-    *scene = Some(Scene {
+    let scene = Box::new(Scene {
         workspace,
         tool,
         variables,
         redactor,
     });
-    Ok(applied.result?)
+    Ok(Ready::Terraform {
+        scene,
+        plan,
+        changes,
+    })
+}
+
+impl Ready {
+    /// Makes the changes and notes in `record` what became of each. Where there is something to
+    /// look at afterwards, the scene comes back, whatever the end.
+    pub(super) async fn carry_out(
+        self,
+        turn: &Turn<'_>,
+        approved: &ApprovedPlan,
+        record: &mut ApplyRecord,
+    ) -> (Result<(), DeliveryError>, Option<Scene>) {
+        match self {
+            Self::Nothing => (Ok(()), None),
+            Self::Gitops { plan, changes } => {
+                let message = format!(
+                    "{}: apply {}\n\nRequest: {}\nPlan: {}\n",
+                    turn.stack,
+                    turn.request.name.sha.short(),
+                    turn.request.name,
+                    approved.digest()
+                );
+                // One commit: everything, or nothing.
+                let done = gitops::apply(turn.manager, &plan, &message).await;
+                if done.is_ok() {
+                    record.outcome = Some(Outcome::whole(&changes));
+                }
+                (done.map(|_| ()), None)
+            }
+            Self::Terraform {
+                scene,
+                plan,
+                changes,
+            } => {
+                let applied = match scene.workspace.apply(&scene.tool, &plan).await {
+                    Ok(applied) => applied,
+                    Err(error) => return (Err(error.into()), Some(*scene)),
+                };
+                record.outcome = Some(match &applied.result {
+                    Ok(()) => Outcome::whole(&changes),
+                    Err(_) => {
+                        let shown = |at: &str| plan_json::shown_address(at, &scene.redactor);
+                        Outcome::partial(&changes, &applied.progress.seen.named(shown))
+                    }
+                });
+                (applied.result.map_err(Into::into), Some(*scene))
+            }
+        }
+    }
 }
 
 impl Scene {

@@ -10,11 +10,13 @@ use super::records::{ApplyRecord, ApplyState, PlanRecord, PlanResult, Request, k
 use super::trail;
 use crate::digest::Digest;
 use crate::engine::change::Changes;
+use crate::engine::plan_json::Same;
 use crate::estate::StackId;
 use crate::github::model::Approval;
 use std::time::Duration;
 
-/// Proof that a plan may be applied. Only [`decide`] makes one.
+/// Proof that a plan may be applied. Only [`decide`] makes one; [`ApprovedPlan::renewed`] hands it
+/// on to a plan that changes the same.
 #[derive(Debug)]
 pub struct ApprovedPlan {
     digest: Digest,
@@ -39,6 +41,15 @@ impl ApprovedPlan {
     /// Who approved it, where an approval was needed.
     pub fn approved_by(&self) -> Option<&str> {
         self.approved_by.as_deref()
+    }
+    /// The same approval for a plan that was proven to change the same.
+    pub(super) fn renewed(&self, _proof: &Same, digest: Digest, sealed: String) -> Self {
+        Self {
+            digest,
+            sealed,
+            changes: self.changes.clone(),
+            approved_by: self.approved_by.clone(),
+        }
     }
 }
 

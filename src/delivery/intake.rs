@@ -166,6 +166,7 @@ async fn serve(
     let reason = Reason {
         hint: Some(hint.request_id.as_str()),
         sender,
+        again: false,
     };
     let opened = open(manager, caller.customer, hint.event, &hint.sha, reason).await?;
     Ok(Intake { opened, warnings })

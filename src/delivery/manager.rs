@@ -1,6 +1,7 @@
 //! Everything a step of the manager works with, put together by the command line.
 
 use super::error::DeliveryError;
+use super::estate_head::Moved;
 use super::records::RunRef;
 use crate::audit::Log;
 use crate::clock::Clock;
@@ -8,11 +9,12 @@ use crate::digest::Digest;
 use crate::engine::redact::Redactor;
 use crate::estate::ids::CustomerId;
 use crate::estate::resolve::Rules;
-use crate::estate::{Estate, RepoSlug};
+use crate::estate::{Estate, RepoSlug, Sha};
 use crate::github::Client;
 use crate::github::model::User;
 use crate::store::Store;
 use std::sync::Arc;
+use tokio::sync::OnceCell;
 
 /// The manager's workflow run.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct RunInfo {
     pub run: RunRef,
     /// Who sent the event that started it.
     pub sender: Option<User>,
+    /// The commit of the manager repository that it works with; none outside of a workflow.
+    pub commit: Option<Sha>,
 }
 
 /// A manager at work.
@@ -43,18 +47,28 @@ pub struct Manager {
     pub clock: Clock,
     /// This run.
     pub run: RunInfo,
+    /// What of the estate has changed since this run's commit, once it was asked for.
+    pub moved: OnceCell<Moved>,
 }
 
 impl Manager {
     /// Digest of everything that the estate contributes to one customer's stacks.
     pub fn estate_digest(&self, customer: &CustomerId) -> Digest {
-        let mine = format!("customers/{customer}/");
-        Digest::of_parts(self.estate.files.iter().filter(|(path, _)| {
+        let files = self.estate.files.iter();
+        Digest::of_parts(files.filter(|(path, _)| Self::concerns(path, customer)))
+    }
+
+    /// Whether a file of the estate can change what a customer's stacks come to.
+    pub fn concerns(path: &str, customer: &CustomerId) -> bool {
+        let mine = path.strip_prefix("customers/").and_then(|p| {
+            let (owner, _) = p.split_once('/')?;
+            Some(owner == customer.as_str())
+        });
+        mine.unwrap_or_else(|| {
             path.starts_with("products/")
                 || path.starts_with("policies/")
-                || *path == "tenantry.yml"
-                || path.starts_with(&mine)
-        }))
+                || path == crate::estate::settings::PATH
+        })
     }
 
     /// What hides secrets of one customer: the provider's rules and the customer's own, and what

@@ -5,7 +5,7 @@ use super::hint::Event;
 use super::manager::Manager;
 use super::records::{LastApplied, Outcome, Request, keys};
 use super::source::{self, Verified};
-use super::{trail, unfinished};
+use super::{estate_head, trail, unfinished};
 use crate::digest::Digest;
 use crate::engine::module::Module;
 use crate::estate::model::{Customer, EngineKind};
@@ -38,6 +38,8 @@ pub struct Reason<'a> {
     pub hint: Option<&'a str>,
     /// Who sent it.
     pub sender: Option<User>,
+    /// Whether a person asks to go on with what has failed.
+    pub again: bool,
 }
 
 /// Looks at `sha`, and opens a request if there is something to do.
@@ -48,6 +50,15 @@ pub async fn open(
     sha: &Sha,
     reason: Reason<'_>,
 ) -> Result<Opened, DeliveryError> {
+    match estate_head::current(manager, &customer.id).await {
+        Err(DeliveryError::Refused(old)) => {
+            return Ok(Opened::Nothing {
+                request: None,
+                reason: old.reason,
+            });
+        }
+        other => other?,
+    }
     let verified = source::verify(manager, customer, event, sha).await?;
     let key = keys::request(&verified.name);
     let estate = manager.estate_digest(&customer.id);
@@ -126,6 +137,12 @@ async fn already(
             reason: text,
         })
     };
+    // Somebody has started the same run once more, or asks to go on: what failed is begun anew.
+    let rerun = old.run.id == manager.run.run.id && old.run.attempt < manager.run.run.attempt;
+    let failed = old.outcome == Some(Outcome::Failure);
+    if failed && (rerun || reason.again) || old.outcome.is_none() && rerun {
+        return Ok(None);
+    }
     if reason
         .hint
         .is_some_and(|h| old.hints.iter().any(|known| known == h))
@@ -274,6 +291,7 @@ fn build(
     authors.dedup_by_key(|u| u.id);
     let mut hints = old.map(|o| o.hints.clone()).unwrap_or_default();
     hints.extend(reason.hint.map(str::to_owned));
+    hints.dedup();
     let outcome = match (findings.is_empty(), stacks.is_empty()) {
         (false, _) => Some(Outcome::Refused),
         (true, true) => Some(Outcome::Success),

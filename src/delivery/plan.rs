@@ -4,11 +4,12 @@ use super::bundle::{Bundle, Manifest};
 use super::error::{DeliveryError, Refusal};
 use super::manager::Manager;
 use super::open::{inputs, module, resolve_all};
-use super::records::{PlanRecord, PlanResult, Request, RequestName, keys};
+use super::records::{ApplyRecord, Earlier, PlanRecord, PlanResult, Request, RequestName, keys};
 use super::{gate, gitops, source, trail};
 use crate::digest::Digest;
 use crate::engine::change::Changes;
 use crate::engine::launch::Launch;
+use crate::engine::outcome::Fate;
 use crate::engine::plan_json;
 use crate::engine::redact::Redactor;
 use crate::engine::terraform::{self, Tool, Workspace};
@@ -60,8 +61,13 @@ impl Machine<'_> {
 
     /// What hides secrets of one stack of a request, with what is known before anything is run.
     pub fn redactor(&self, manager: &Manager, request: &Request, stack: &StackId) -> Redactor {
+        self.redactor_of(manager, &request.name, stack)
+    }
+
+    /// The same, where only the request's name is known.
+    pub fn redactor_of(&self, manager: &Manager, name: &RequestName, stack: &StackId) -> Redactor {
         let mut redactor = manager.redactor(&stack.customer);
-        for ours in [request.name.to_string(), stack.to_string()] {
+        for ours in [name.to_string(), stack.to_string()] {
             redactor.ours(ours);
         }
         let env = self.tool_env.iter();
@@ -182,6 +188,7 @@ pub async fn plan(
             .map(gate::fingerprint)
             .collect(),
         warnings: Vec::new(),
+        earlier: earlier(manager, &request, stack).await?,
         at: manager.clock.now(),
     };
     let mut redactor = machine.redactor(manager, &request, stack);
@@ -228,6 +235,47 @@ pub async fn plan(
     }
 }
 
+/// The last plan of this stack that the gate let pass in an earlier attempt of the request, and
+/// what was applied of it.
+async fn earlier(
+    manager: &Manager,
+    request: &Request,
+    stack: &StackId,
+) -> Result<Option<Earlier>, DeliveryError> {
+    let key = keys::plan(&request.name, stack);
+    let Some((before, _)) = manager.store.read::<PlanRecord>(&key).await? else {
+        return Ok(None);
+    };
+    let PlanResult::Planned {
+        changes, digest, ..
+    } = before.result
+    else {
+        return Ok(before.earlier);
+    };
+    let key = keys::apply(&request.name, stack);
+    let applied = manager.store.read::<ApplyRecord>(&key).await?;
+    let passed = applied
+        .map(|(a, _)| a)
+        .filter(|a| a.attempt == before.attempt && a.digest.as_ref() == Some(&digest));
+    Ok(match passed {
+        // A plan of this attempt is made again before anybody saw an end of it.
+        Some(apply) if before.attempt < request.attempt => Some(Earlier {
+            digest,
+            approved_by: apply.approved_by,
+            at: before.at,
+            done: apply
+                .outcome
+                .iter()
+                .flat_map(|o| &o.changes)
+                .filter(|b| b.fate == Fate::Done)
+                .map(|b| b.address.clone())
+                .collect(),
+            changes,
+        }),
+        _ => before.earlier,
+    })
+}
+
 /// Learns what of a stack's values is secret: by its name, or because the module says so.
 pub fn learn_values(manager: &Manager, resolved: &Resolved, redactor: &mut Redactor) {
     let values = &resolved.effective.values;
@@ -266,6 +314,7 @@ async fn engine(
             Made {
                 shown: Digest::of(&plan),
                 plan,
+                json: Vec::new(),
                 lock: Vec::new(),
                 state: None,
                 tool: None,
@@ -273,6 +322,22 @@ async fn engine(
             }
         }
     };
+    let (digest, sealed, _) = sealed(manager, request, stack, &record.inputs, &made).await?;
+    Ok(PlanResult::Planned {
+        changes: made.changes,
+        digest,
+        sealed,
+    })
+}
+
+/// Seals what was planned and keeps it: its digest, its key, and the bundle itself.
+pub(super) async fn sealed(
+    manager: &Manager,
+    request: &Request,
+    stack: &StackId,
+    inputs: &Digest,
+    made: &Made,
+) -> Result<(Digest, String, Bundle), DeliveryError> {
     let nonce = seal::random_hex();
     let manifest = Manifest {
         version: 1,
@@ -280,44 +345,42 @@ async fn engine(
         request: request.name.clone(),
         attempt: request.attempt,
         run: manager.run.run.id,
-        inputs: record.inputs.clone(),
+        inputs: inputs.clone(),
         plan: Digest::of(b""),
         lock: Digest::of(b""),
-        shown: made.shown,
-        tool: made.tool,
+        shown: made.shown.clone(),
+        tool: made.tool.clone(),
         actor: manager.run.sender.as_ref().map(|u| u.login.clone()),
-        state: made.state,
+        state: made.state.clone(),
         created: manager.clock.now(),
         nonce: nonce.clone(),
     };
     let bundle = Bundle::new(manifest, &made.plan, &made.lock);
-    let sealed = keys::sealed(stack, &nonce);
+    let key = keys::sealed(stack, &nonce);
     let bytes = seal::seal(manager.recipient()?, &bundle.bytes())?;
-    if manager.store.create(&sealed, bytes).await? != crate::store::Put::Done {
+    if manager.store.create(&key, bytes).await? != crate::store::Put::Done {
         return Err(Refusal::new(
             "plan-exists",
-            format!("there is a sealed plan `{sealed}` already; plan again"),
+            format!("there is a sealed plan `{key}` already; plan again"),
         )
         .into());
     }
-    Ok(PlanResult::Planned {
-        changes: made.changes,
-        digest: bundle.digest(),
-        sealed,
-    })
+    Ok((bundle.digest(), key, bundle))
 }
 
 /// What an engine's plan comes to.
-struct Made {
-    plan: Vec<u8>,
-    lock: Vec<u8>,
-    shown: Digest,
-    tool: Option<Versions>,
-    state: Option<(String, u64)>,
-    changes: Changes,
+pub(super) struct Made {
+    pub plan: Vec<u8>,
+    /// The plan as JSON, secrets in clear, for engines that have it.
+    pub json: Vec<u8>,
+    pub lock: Vec<u8>,
+    pub shown: Digest,
+    pub tool: Option<Versions>,
+    pub state: Option<(String, u64)>,
+    pub changes: Changes,
 }
 
-async fn terraform_plan(
+pub(super) async fn terraform_plan(
     manager: &Manager,
     resolved: &Resolved,
     machine: &Machine<'_>,
@@ -359,6 +422,7 @@ async fn terraform_plan(
     Ok(Made {
         shown: Digest::of(&planned.json),
         plan: planned.plan,
+        json: planned.json,
         lock: planned.lock,
         tool: Some(versions),
         state,

@@ -3,6 +3,7 @@
 //! Nothing here is a second description: a key that changes there changes here, so that
 //! [`crate::estate::isolation::check`] compares what is really used.
 
+use super::drift::keys as drift_keys;
 use super::gate;
 use super::hint::Event;
 use super::plan::folder_name;
@@ -91,6 +92,8 @@ fn reach(estate: &Estate, customer: &Customer, stack: StackId) -> Reach {
         storage("last sweep", &store, &keys::seen(id)),
         storage("last apply", &store, &keys::applied(&stack)),
         storage("lease", &store, &keys::lease(&stack)),
+        storage("drift", &store, &drift_keys::check(&stack)),
+        storage("drift issue", &store, &drift_keys::issue(&stack)),
         storage(
             "sealed plans",
             &store,

@@ -67,6 +67,8 @@ fn t19_what_a_stack_may_touch() {
             "last sweep: s3://ops/tenantry/seen/acme.json",
             "last apply: s3://ops/tenantry/applied/acme/web/dev.json",
             "lease: s3://ops/tenantry/leases/acme/web/dev.json",
+            "drift: s3://ops/tenantry/drift/acme/web/dev/check.json",
+            "drift issue: s3://ops/tenantry/drift/acme/web/dev/issue.json",
             "sealed plans: s3://ops/tenantry/plans/acme/web/dev/",
             "audit records: s3://ops/tenantry/audit/records/acme/",
             "requests: s3://ops/tenantry/requests/acme/",

@@ -37,6 +37,8 @@ const LONGEST: u64 = 6 * 60 * 60;
 #[derive(Debug)]
 pub struct Survey<'a> {
     found: Vec<Found<'a>>,
+    /// Whether a person asks about one customer.
+    asked: bool,
     /// About what looking at those who changed will ask of GitHub.
     pub budget: Budget,
 }
@@ -45,6 +47,7 @@ pub struct Survey<'a> {
 struct Found<'a> {
     customer: &'a Customer,
     polled: Option<Polled>,
+    now: Option<Seen>,
     before: Option<Seen>,
 }
 
@@ -62,7 +65,8 @@ const TELL: Budget = Budget {
     creates: 2,
 };
 
-/// Looks at every active customer, or at `only` one.
+/// Looks at every active customer, or at `only` one: then a person asks, and what has failed is
+/// begun anew.
 pub async fn reconcile(
     manager: &Manager,
     only: Option<&CustomerId>,
@@ -93,13 +97,14 @@ pub async fn survey<'a>(
     let polled = manager.source.poll(&repositories).await?;
     let mut survey = Survey {
         found: Vec::new(),
+        asked: only.is_some(),
         budget: Budget::default(),
     };
     for (customer, polled) in customers.into_iter().zip(polled) {
         let key = keys::seen(&customer.id);
         let before = manager.store.read::<Seen>(&key).await?.map(|(s, _)| s);
         let now = polled.as_ref().map(|p| seen(manager, customer, p));
-        if let Some(now) = now.filter(|now| before.as_ref() != Some(now)) {
+        if let Some(now) = now.as_ref().filter(|now| before.as_ref() != Some(now)) {
             let was = |n: &(u64, String)| before.as_ref().is_some_and(|b| b.pulls.contains(n));
             let heads = u64::from(now.head.is_some()) + now.pulls.len() as u64;
             let new = now.pulls.iter().filter(|n| !was(n)).count() as u64
@@ -110,6 +115,7 @@ pub async fn survey<'a>(
         survey.found.push(Found {
             customer,
             polled,
+            now,
             before,
         });
     }
@@ -122,6 +128,7 @@ pub async fn sweep(manager: &Manager, survey: Survey<'_>) -> Result<Sweep, Deliv
     for Found {
         customer,
         polled,
+        now,
         before,
     } in survey.found
     {
@@ -133,11 +140,12 @@ pub async fn sweep(manager: &Manager, survey: Survey<'_>) -> Result<Sweep, Deliv
             break;
         }
         sweep.customers += 1;
-        let looked = match polled {
-            Some(polled) if Some(polled.id) == customer.repository_id => {
-                look(manager, customer, &polled, before, &mut sweep).await
+        let looked = match polled.zip(now) {
+            Some((polled, now)) if Some(polled.id) == customer.repository_id => {
+                let changed = before.as_ref() != Some(&now) || survey.asked;
+                look(manager, customer, &polled, now, changed, &mut sweep).await
             }
-            Some(polled) => {
+            Some((polled, _)) => {
                 sweep.failed.push((customer.id.clone(), format!("its repository is another one now (id {}); check customers/{}/metadata.yaml", polled.id, customer.id)));
                 continue;
             }
@@ -167,13 +175,15 @@ async fn look(
     manager: &Manager,
     customer: &Customer,
     polled: &Polled,
-    before: Option<Seen>,
+    now: Seen,
+    changed: bool,
     sweep: &mut Sweep,
 ) -> Result<(), DeliveryError> {
-    let now = seen(manager, customer, polled);
     let key = keys::seen(&customer.id);
     let open_requests = look_after(manager, customer, polled, sweep).await?;
-    if before.as_ref() == Some(&now) && !open_requests {
+    // A run that was started once more has something to find, also when nothing has moved.
+    let again = manager.run.run.attempt > 1;
+    if !changed && !open_requests && !again {
         return Ok(());
     }
     let mut events: Vec<(Event, &str)> = polled
@@ -195,6 +205,7 @@ async fn look(
             Reason {
                 hint: None,
                 sender: None,
+                again,
             },
         )
         .await

@@ -197,8 +197,27 @@ pub struct PlanRecord {
     pub approvals_before: Vec<String>,
     /// Warnings of policies.
     pub warnings: Vec<StoredFinding>,
+    /// The plan that passed the gate in an earlier attempt, for comparison.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier: Option<Earlier>,
     /// When.
     pub at: Time,
+}
+
+/// A plan of an earlier attempt that had passed the gate. It lends nobody its approval: it is
+/// kept so that people see what is different now.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Earlier {
+    /// Its digest.
+    pub digest: Digest,
+    /// Who approved it, where an approval was needed.
+    pub approved_by: Option<String>,
+    /// When it was made.
+    pub at: Time,
+    /// What it changes, without sensitive values.
+    pub changes: Changes,
+    /// The addresses of what was applied of it.
+    pub done: Vec<String>,
 }
 
 /// The result of a plan.
@@ -260,6 +279,9 @@ pub struct ApplyRecord {
     /// Where it stands.
     #[serde(flatten)]
     pub state: ApplyState,
+    /// The plan that was applied in the approved one's place, because it changes exactly the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub renewed: Option<Digest>,
     /// What became of each change, once the engine was at it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub outcome: Option<outcome::Outcome>,
@@ -280,6 +302,7 @@ impl ApplyRecord {
             digest: None,
             approved_by: None,
             state: ApplyState::Begun,
+            renewed: None,
             outcome: None,
             after: None,
             at,

@@ -10,7 +10,7 @@ use crate::estate::resolve::ContractFile;
 use crate::estate::{Finding, Findings, Place, RepoSlug, Sha};
 use crate::github::GithubError;
 use crate::github::api::FileAt;
-use crate::github::model::User;
+use crate::github::model::{Repository, User};
 
 /// A commit of a customer, verified.
 #[derive(Debug, Clone)]
@@ -27,22 +27,21 @@ pub struct Verified {
     pub unknown_author: bool,
 }
 
-/// Checks that `sha` is what `event` says: the head of the default branch, or of an open pull
-/// request of the same repository. `Err(Refused)` says which of it is not so.
-pub async fn verify(
+/// The repository of a registry entry.
+fn registered(customer: &Customer) -> Result<(&RepoSlug, u64), DeliveryError> {
+    match (&customer.repository, customer.repository_id) {
+        (Some(slug), Some(id)) => Ok((slug, id)),
+        _ => Err(Refusal::new("registry", format!("customer `{}` has no `repository` and `repository_id` in customers/{}/metadata.yaml", customer.id, customer.id)).into()),
+    }
+}
+
+/// A customer's repository as GitHub knows it now, whether or not the customer is served.
+/// `Err(Refused)` when its numeric id is another one.
+pub async fn repository(
     manager: &Manager,
     customer: &Customer,
-    event: Event,
-    sha: &Sha,
-) -> Result<Verified, DeliveryError> {
-    let (Some(slug), Some(id)) = (&customer.repository, customer.repository_id) else {
-        return Err(Refusal::new("registry", format!("customer `{}` has no `repository` and `repository_id` in customers/{}/metadata.yaml", customer.id, customer.id)).into());
-    };
-    if customer.status == Status::Suspended {
-        return Err(
-            Refusal::new("suspended", "this customer is suspended; ask your provider").into(),
-        );
-    }
+) -> Result<(RepoSlug, Repository), DeliveryError> {
+    let (slug, id) = registered(customer)?;
     let repository = manager
         .source
         .repository(slug)
@@ -57,6 +56,24 @@ pub async fn verify(
     }
     let slug = RepoSlug::new(&repository.full_name)
         .map_err(|e| Refusal::new("repository-changed", e.to_string()))?;
+    Ok((slug, repository))
+}
+
+/// Checks that `sha` is what `event` says: the head of the default branch, or of an open pull
+/// request of the same repository. `Err(Refused)` says which of it is not so.
+pub async fn verify(
+    manager: &Manager,
+    customer: &Customer,
+    event: Event,
+    sha: &Sha,
+) -> Result<Verified, DeliveryError> {
+    let (_, id) = registered(customer)?;
+    if customer.status == Status::Suspended {
+        return Err(
+            Refusal::new("suspended", "this customer is suspended; ask your provider").into(),
+        );
+    }
+    let (slug, repository) = repository(manager, customer).await?;
     let mut people = Vec::new();
     let mut unknown_author = false;
     match event {

@@ -7,8 +7,9 @@ use super::records::{
     ApplyRecord, ApplyState, Outcome, PlanRecord, PlanResult, Request, StoredFinding, keys,
 };
 use crate::engine::change::Action;
+use crate::engine::since::{Dated, since};
 use crate::estate::{Finding, Level, Place};
-use crate::report::view::{Overall, RequestView, StackState, StackView};
+use crate::report::view::{ApplyView, Overall, RequestView, SinceView, StackState, StackView};
 
 /// Reads a request and everything that is known about its stacks.
 pub async fn view(
@@ -57,8 +58,21 @@ pub async fn view(
             _ => (None, None),
         };
         let warnings = plan.iter().flat_map(|p| &p.warnings).map(finding).collect();
-        let approved_by = apply.and_then(|a| a.approved_by);
+        let since = plan.as_ref().and_then(compared);
+        let (approved_by, apply) = match apply {
+            Some(a) => (
+                a.approved_by,
+                Some(ApplyView {
+                    outcome: a.outcome,
+                    after: a.after,
+                    renewed: a.renewed.map(|d| d.to_string()),
+                }),
+            ),
+            None => (None, None),
+        };
         stacks.push(StackView {
+            apply,
+            since,
             stack: stack.clone(),
             state,
             changes,
@@ -84,6 +98,23 @@ pub async fn view(
         stacks,
         findings,
         run_url: Some(request.run.url.clone()).filter(|u| !u.is_empty()),
+    })
+}
+
+/// A plan beside the one that had passed the gate in an earlier attempt.
+fn compared(plan: &PlanRecord) -> Option<SinceView> {
+    let (PlanResult::Planned { changes, .. }, Some(earlier)) = (&plan.result, &plan.earlier) else {
+        return None;
+    };
+    let dated = |changes, at| Dated { changes, at };
+    Some(SinceView {
+        digest: earlier.digest.to_string(),
+        approved_by: earlier.approved_by.clone(),
+        since: since(
+            dated(&earlier.changes, earlier.at),
+            dated(changes, plan.at),
+            &earlier.done.iter().map(String::as_str).collect(),
+        ),
     })
 }
 
@@ -141,7 +172,8 @@ fn headline(
         )
     });
     if !failed.is_empty() {
-        return (Overall::Failure, format!("failed: {}", failed.join(", ")));
+        let text = format!("failed: {}{}", failed.join(", "), half_way(stacks));
+        return (Overall::Failure, text);
     }
     let unplanned = names(&|s| matches!(s, StackState::Waiting));
     let unfinished = match plan_only {
@@ -194,6 +226,24 @@ fn headline(
         String::new()
     };
     (Overall::Pending, format!("{done}{word}: {now}{then}"))
+}
+
+/// How far the first failed apply came, in a few words: all that a push without a pull request
+/// shows is the status.
+fn half_way(stacks: &[StackView]) -> String {
+    let failed = |s: &&StackView| matches!(s.state, StackState::ApplyFailed { .. });
+    let Some(apply) = stacks.iter().find(failed).and_then(|s| s.apply.as_ref()) else {
+        return String::new();
+    };
+    let outcome = apply.outcome.as_ref().filter(|o| !o.changes.is_empty());
+    let mut words: Vec<String> = outcome.map(|o| o.summary()).into_iter().collect();
+    if apply.after.as_ref().is_some_and(|a| a.lock.is_some()) {
+        words.push("state locked".to_owned());
+    }
+    match words.is_empty() {
+        true => String::new(),
+        false => format!(" ({}); fix the cause, then re-run", words.join("; ")),
+    }
 }
 
 /// How often an interrupted request is taken up again before it counts as failed.

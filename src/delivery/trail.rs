@@ -13,6 +13,7 @@ use crate::audit::event::{ApplyResult, bounded};
 use crate::audit::{Actor, AuditError, Draft, Event, Person};
 use crate::digest::Digest;
 use crate::engine::change::Changes;
+use crate::estate::drift::Severity;
 use crate::estate::{CustomerId, StackId};
 use crate::github::model::User;
 use std::collections::BTreeMap;
@@ -214,12 +215,14 @@ pub async fn approved(
     request: &Request,
     stack: &StackId,
     plan: &ApprovedPlan,
+    same_as: Option<&Digest>,
 ) -> Result<(), AuditError> {
     let event = Event::Approved {
         attempt: request.attempt,
         digest: plan.digest().clone(),
         by: plan.approved_by().map(bounded),
         environment: environment_name(stack),
+        same_as: same_as.cloned(),
     };
     before(manager, &request.name, Some(stack), event).await
 }
@@ -273,6 +276,22 @@ pub async fn ended(
     };
     let draft = draft(manager, Some(&request.name), Some(stack), event);
     after(manager, &request.name.customer, draft).await;
+}
+
+/// Somebody changed a stack outside of tenantry.
+pub async fn drifted(manager: &Manager, stack: &StackId, severity: Severity, resources: u64) {
+    let event = Event::DriftFound {
+        severity: severity.word().into(),
+        resources,
+    };
+    let draft = draft(manager, None, Some(stack), event);
+    after(manager, &stack.customer, draft).await;
+}
+
+/// A stack is as it was applied again.
+pub async fn drift_cleared(manager: &Manager, stack: &StackId) {
+    let draft = draft(manager, None, Some(stack), Event::DriftCleared);
+    after(manager, &stack.customer, draft).await;
 }
 
 /// A stack's lease was given back.

@@ -137,7 +137,7 @@ impl Allowance {
 }
 
 /// Whether `name` is `pattern`, in which `*` stands for anything.
-fn part(pattern: &str, name: &str) -> bool {
+pub(super) fn part(pattern: &str, name: &str) -> bool {
     let mut pieces = pattern.split('*');
     let first = pieces.next().unwrap_or_default();
     let Some(mut rest) = name.strip_prefix(first) else {

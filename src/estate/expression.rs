@@ -15,6 +15,11 @@ use std::sync::LazyLock;
 
 const FUEL: u64 = 2_000;
 pub(super) const MAX_TEXT: usize = 16 << 10;
+/// Longest single expression, in bytes.
+const MAX_SOURCE: usize = 200;
+/// Most operators in one. Each can be one level more of the tree that is made of an expression
+/// (`a~a~a`, `---a`), and that tree is walked on the stack. Words such as `not` take four bytes.
+const MAX_OPERATORS: usize = 50;
 pub(super) const NAMES: &str =
     "`customer`, `product`, `environment`, `project_name` and `values.<key>`";
 
@@ -127,6 +132,13 @@ pub(super) fn evaluate_text(scope: &std::sync::Arc<Scope>, text: &str) -> Result
 
 fn evaluate(scope: &std::sync::Arc<Scope>, source: &str) -> Result<Value, Fault> {
     let here = |message: String| Fault::Here(message);
+    let operator = |b: &u8| !b.is_ascii_alphanumeric() && !matches!(b, b'_' | b' ');
+    let operators = source.bytes().filter(|b| operator(b)).count();
+    if source.len() > MAX_SOURCE || operators > MAX_OPERATORS {
+        return Err(here(format!(
+            "an expression may have {MAX_SOURCE} bytes and {MAX_OPERATORS} operators at most; take it apart into several values"
+        )));
+    }
     // Names, dots, texts and numbers are all that a value needs; `*`, `%` and calls are how
     // a small text becomes a large one.
     if let Some(bad) = source.chars().find(|c| {

@@ -125,3 +125,17 @@ fn t5_nothing_but_names_is_evaluated() {
         assert!(findings[0].starts_with("v.yml:1:4: "), "{findings:?}");
     }
 }
+
+/// 16 KiB of `a~a~…` went through the stack of whoever evaluated them: one customer's file ended the
+/// process, and with it the sweep over all customers.
+#[test]
+fn t20_an_expression_cannot_go_deep_into_the_stack() {
+    for part in ["a~", "1~", "a.", "a==", "-", "not ", "a[", "a<", "x.a[1]~"] {
+        for bytes in [50, MAX_SOURCE - 1, 400, MAX_TEXT - 100] {
+            let source = part.repeat(bytes / part.len());
+            let (_, findings) = rendered(&format!("a: \"{{{{ {source}1 }}}}\"\n"));
+            let told = findings.iter().any(|f| f.contains("operators at most"));
+            assert!(told || bytes < 400, "{part}: {findings:?}");
+        }
+    }
+}

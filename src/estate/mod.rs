@@ -7,6 +7,7 @@ pub mod allow;
 mod check;
 pub mod defaults;
 pub mod describe;
+pub mod drift;
 pub mod effective;
 pub mod expression;
 pub mod fields;

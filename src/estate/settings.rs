@@ -1,6 +1,7 @@
 //! `tenantry.yml`: the provider's settings. Every key is optional.
 
 use super::allow::{self, Allowance};
+use super::drift::{self, DriftSettings};
 use super::fields::{Fields, checked};
 use super::finding::{Finding, Findings};
 use super::ids::{EnvironmentId, RepoSlug};
@@ -128,6 +129,8 @@ pub struct Settings {
     pub allow: Vec<Allowance>,
     /// The audit log.
     pub audit: AuditSettings,
+    /// What was changed outside of tenantry.
+    pub drift: DriftSettings,
 }
 
 /// GitHub.com's issuer of workflow identities (docs.github.com, "OpenID Connect reference").
@@ -154,6 +157,7 @@ impl Default for Settings {
             redact: Redact::default(),
             allow: Vec::new(),
             audit: AuditSettings::default(),
+            drift: DriftSettings::default(),
         }
     }
 }
@@ -267,6 +271,7 @@ impl Settings {
             out.audit.store = audit.text("store");
             top.absorb(audit.finish());
         }
+        out.drift = drift::read(&mut top);
         checked(out, top.finish())
     }
 }

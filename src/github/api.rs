@@ -120,39 +120,6 @@ impl Client {
         }
         Ok(Authors { people, unknown })
     }
-    /// The comments of an issue or pull request.
-    pub async fn comments(&self, repo: &RepoSlug, number: u64) -> Result<Vec<Comment>> {
-        self.pages(&format!("/repos/{repo}/issues/{number}/comments"), None)
-            .await
-    }
-    /// One comment.
-    pub async fn comment(&self, repo: &RepoSlug, id: u64) -> Result<Comment> {
-        self.read(&format!("/repos/{repo}/issues/comments/{id}"))
-            .await
-    }
-    /// Writes a comment. Not repeated; on doubt the caller looks for its marker.
-    pub async fn create_comment(
-        &self,
-        repo: &RepoSlug,
-        number: u64,
-        body: &str,
-    ) -> Result<Comment> {
-        let path = format!("/repos/{repo}/issues/{number}/comments");
-        shape(
-            "POST comment",
-            self.write(Method::POST, &path, &json!({"body": body}), Repeat::Never)
-                .await?,
-        )
-    }
-    /// Replaces a comment's text.
-    pub async fn update_comment(&self, repo: &RepoSlug, id: u64, body: &str) -> Result<Comment> {
-        let path = format!("/repos/{repo}/issues/comments/{id}");
-        shape(
-            "PATCH comment",
-            self.write(Method::PATCH, &path, &json!({"body": body}), Repeat::Safe)
-                .await?,
-        )
-    }
     /// The statuses of a commit, newest first.
     pub async fn statuses(&self, repo: &RepoSlug, sha: &Sha) -> Result<Vec<Status>> {
         self.pages(&format!("/repos/{repo}/commits/{sha}/statuses"), None)

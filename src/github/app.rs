@@ -39,12 +39,13 @@ pub enum BadApp {
     Id,
 }
 
-/// A GitHub App: its id, its private key, and the one repository that it writes to.
+/// A GitHub App: its id and its private key, and where it needs more than customers give it.
 #[derive(Clone)]
 pub struct App {
     id: String,
     key: Arc<KeyPair>,
     writes: Option<RepoSlug>,
+    issues: Option<RepoSlug>,
 }
 
 impl std::fmt::Debug for App {
@@ -58,8 +59,7 @@ const EARLY: u64 = 5 * 60;
 
 impl App {
     /// `id` is the App's number or client id, `key` its private key as GitHub gives it (PEM).
-    /// Contents are written to `writes` only.
-    pub fn new(id: &str, key: &str, writes: Option<RepoSlug>) -> std::result::Result<Self, BadApp> {
+    pub fn new(id: &str, key: &str) -> std::result::Result<Self, BadApp> {
         let fine = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '_';
         if id.is_empty() || id.len() > 100 || !id.chars().all(fine) {
             return Err(BadApp::Id);
@@ -67,8 +67,21 @@ impl App {
         Ok(Self {
             id: id.to_owned(),
             key: Arc::new(read_key(key).ok_or(BadApp::Key)?),
-            writes,
+            writes: None,
+            issues: None,
         })
+    }
+
+    /// Contents are written to this repository, and to no other.
+    pub fn writing(mut self, repo: Option<RepoSlug>) -> Self {
+        self.writes = repo;
+        self
+    }
+
+    /// Issues are opened in this repository, and in no other.
+    pub fn opening_issues(mut self, repo: Option<RepoSlug>) -> Self {
+        self.issues = repo;
+        self
     }
 
     pub(super) fn id(&self) -> &str {
@@ -103,8 +116,13 @@ impl App {
 
     /// What a token about `repo` must be good for.
     fn scope(&self, repo: &RepoSlug) -> Scope {
-        let writes = self.writes.as_ref().filter(|w| same(w, repo));
-        writes.map_or(Scope::Customers, |w| Scope::Writing(w.name().to_owned()))
+        let is = |set: &Option<RepoSlug>| set.as_ref().is_some_and(|s| same(s, repo));
+        let (contents, issues) = (is(&self.writes), is(&self.issues));
+        Scope {
+            only: (contents || issues).then(|| repo.name().to_owned()),
+            contents,
+            issues,
+        }
     }
 }
 
@@ -127,24 +145,31 @@ fn read_key(pem: &str) -> Option<KeyPair> {
 }
 
 /// What a token is asked for.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Scope {
-    /// Reads an owner's repositories; writes comments and statuses there.
-    Customers,
-    /// Writes to this one repository.
-    Writing(String),
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Scope {
+    /// This repository alone; all that the App sees of an owner if absent.
+    only: Option<String>,
+    /// Contents are written, instead of comments and statuses.
+    contents: bool,
+    /// Issues are opened as well.
+    issues: bool,
 }
 
 impl Scope {
     fn body(&self) -> Value {
-        match self {
-            Scope::Customers => json!({"permissions": {
-                "metadata": "read", "contents": "read", "pull_requests": "write", "statuses": "write",
-            }}),
-            Scope::Writing(name) => json!({
-                "permissions": {"metadata": "read", "contents": "write"}, "repositories": [name],
-            }),
+        let contents = if self.contents { "write" } else { "read" };
+        let mut body = json!({"permissions": {"metadata": "read", "contents": contents}});
+        if !self.contents {
+            body["permissions"]["pull_requests"] = json!("write");
+            body["permissions"]["statuses"] = json!("write");
         }
+        if self.issues {
+            body["permissions"]["issues"] = json!("write");
+        }
+        if let Some(name) = &self.only {
+            body["repositories"] = json!([name]);
+        }
+        body
     }
 }
 

@@ -481,14 +481,9 @@ fn pem(key: &KeyPair) -> String {
     format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
 }
 
-fn app(writes: Option<&str>) -> App {
+fn app() -> App {
     let key = KeyPair::generate(KeySize::Rsa2048).unwrap();
-    App::new(
-        "12345",
-        &pem(&key),
-        writes.map(|w| RepoSlug::new(w).unwrap()),
-    )
-    .unwrap()
+    App::new("12345", &pem(&key)).unwrap()
 }
 
 /// An App whose tokens are `token-<how many calls came before>`; whatever begins with a JWT's
@@ -506,7 +501,7 @@ fn minting(line: &str, n: usize) -> Option<Result<Reply, String>> {
 #[tokio::test(start_paused = true)]
 async fn an_apps_token_is_kept_for_an_owner_and_exchanged_before_its_hour_is_over() {
     let hub = Hub::new(|line, n| minting(line, n).unwrap_or_else(|| reply(200, repository(), &[])));
-    let client = hub.client(Credential::App(app(None)));
+    let client = hub.client(Credential::App(app()));
     client.repository(&shop()).await.unwrap();
     client
         .repository(&RepoSlug::new("acme/other").unwrap())
@@ -554,7 +549,7 @@ async fn an_apps_token_that_is_not_accepted_is_exchanged_once() {
             _ => reply(401, json!({"message": "Bad credentials"}), &[]),
         })
     });
-    let client = hub.client(Credential::App(app(None)));
+    let client = hub.client(Credential::App(app()));
     client.create_comment(&shop(), 1, "x").await.unwrap();
     assert_eq!(hub.got()[5].token, "token-4");
     let error = said(client.create_comment(&shop(), 1, "x").await);
@@ -569,7 +564,7 @@ async fn an_apps_token_that_is_not_accepted_is_exchanged_once() {
 
 #[test]
 fn t32_a_key_is_never_shown_and_what_is_no_key_is_refused() {
-    let fine = app(Some("ops/gitops"));
+    let fine = app();
     assert_eq!(format!("{fine:?}"), "App(12345, ***)");
     let settings = ClientSettings {
         credential: Credential::App(fine),
@@ -586,13 +581,13 @@ fn t32_a_key_is_never_shown_and_what_is_no_key_is_refused() {
         "-----BEGIN PRIVATE KEY-----\n!\n-----END PRIVATE KEY-----",
         &whole.replace("PRIVATE", "PUBLIC"),
     ] {
-        let error = App::new("1", bad, None).unwrap_err();
+        let error = App::new("1", bad).unwrap_err();
         assert_eq!(error, crate::github::BadApp::Key);
         assert!(!error.to_string().contains("hunter2"));
     }
     for bad in ["", "1 2", "1\r\nx: y", "a/b", &"1".repeat(101)] {
         assert_eq!(
-            App::new(bad, &whole, None).unwrap_err(),
+            App::new(bad, &whole).unwrap_err(),
             crate::github::BadApp::Id
         );
     }

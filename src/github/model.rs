@@ -62,6 +62,22 @@ pub struct Comparison {
     pub total_commits: u64,
     /// The first 250 of them.
     pub commits: Vec<Commit>,
+    /// `ahead`, `behind`, `diverged` or `identical`.
+    #[serde(default)]
+    pub status: String,
+    /// The first 300 files that differ.
+    #[serde(default)]
+    pub files: Vec<ComparedFile>,
+}
+
+/// A file that differs between two commits.
+#[derive(Debug, Clone, Deserialize)]
+pub struct ComparedFile {
+    /// Its path.
+    pub filename: String,
+    /// Its path before it was renamed.
+    #[serde(default)]
+    pub previous_filename: Option<String>,
 }
 
 /// A branch.
@@ -277,6 +293,34 @@ pub struct BypassActor {
 #[derive(Debug, Clone, Deserialize)]
 pub struct Rule {
     /// `creation`, `update`, `deletion`, …
+    #[serde(rename = "type")]
+    pub kind: String,
+}
+
+/// An issue. GitHub lists pull requests as issues, too.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Issue {
+    /// Number.
+    pub number: u64,
+    /// `open` or `closed`.
+    pub state: String,
+    /// Title.
+    pub title: String,
+    /// Markdown.
+    pub body: Option<String>,
+    /// Who opened it.
+    pub user: Option<IssueAuthor>,
+    /// Present when it is a pull request.
+    #[serde(default)]
+    pub pull_request: Option<serde_json::Value>,
+}
+
+/// Who opened an issue.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct IssueAuthor {
+    /// Numeric id.
+    pub id: u64,
+    /// `User` or `Bot`.
     #[serde(rename = "type")]
     pub kind: String,
 }

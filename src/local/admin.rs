@@ -54,7 +54,7 @@ pub fn route(c: &mut Ctx) -> Res {
         ("GET", ["requests"]) => Ok(Reply::ok(json!(s.journal.entries))),
         ("POST", ["tick"]) => {
             let id = repo_id(s, &body)?;
-            events::tick(s, id)?;
+            events::tick(s, id, text(&body, "workflow"))?;
             Ok(Reply::ok(json!({"started": s.events.len()})))
         }
         ("GET", ["runs"]) => Ok(Reply::ok(s.runs.values().map(|r| run(s, r.id)).collect())),

@@ -229,15 +229,16 @@ pub fn manual(
     Ok(())
 }
 
-/// All workflows of a repository whose `schedule` would fire now.
-pub fn tick(s: &mut State, id: u64) -> Result<(), Reply> {
+/// All workflows of a repository whose `schedule` would fire now, or the one at `only`.
+pub fn tick(s: &mut State, id: u64, only: Option<&str>) -> Result<(), Reply> {
     let branch = s.repo(id)?.default_branch.clone();
     let git = s.git(id);
     let Some(sha) = git.ref_sha(&format!("refs/heads/{branch}")) else {
         return Ok(());
     };
     let user = s.repo(id)?.owner;
-    for path in workflow_files(s, id, &sha) {
+    let paths = workflow_files(s, id, &sha);
+    for path in paths.into_iter().filter(|p| only.is_none_or(|o| o == p)) {
         manual(s, id, "schedule", &path, &branch, &sha, json!({}), user)?;
     }
     Ok(())
@@ -366,6 +367,9 @@ fn start(s: &mut State, event: &Event, path: String, flow: Value) -> Option<u64>
         id_token,
         workflow: flow,
         log: String::new(),
+        settled: 0,
+        failed_only: false,
+        outputs: std::collections::BTreeMap::new(),
         cancel: false,
     };
     s.runs.insert(id, run);

@@ -154,6 +154,8 @@ pub struct Repo {
     pub last_number: u64,
     /// Pull requests by number.
     pub pulls: BTreeMap<u64, Pull>,
+    /// Issues by number; they share their numbers with pull requests.
+    pub issues: BTreeMap<u64, Issue>,
     /// Comments on issues and pull requests.
     pub comments: Vec<Comment>,
     /// Commit statuses, oldest first.
@@ -220,6 +222,31 @@ pub struct Pull {
     pub updated: i64,
     /// Closed.
     pub closed: Option<i64>,
+}
+
+/// An issue.
+#[derive(Debug, Clone)]
+pub struct Issue {
+    /// Numeric id.
+    pub id: u64,
+    /// Number within the repository.
+    pub number: u64,
+    /// Author.
+    pub user: u64,
+    /// Title.
+    pub title: String,
+    /// Markdown.
+    pub body: Option<String>,
+    /// Names of its labels.
+    pub labels: Vec<String>,
+    /// `None` while it is open; by whom, and `completed`, `not_planned` or `duplicate`.
+    pub closed: Option<(i64, u64, String)>,
+    /// Whether it was closed before and opened again.
+    pub reopened: bool,
+    /// Made.
+    pub created: i64,
+    /// Changed.
+    pub updated: i64,
 }
 
 /// A comment on an issue or pull request.
@@ -355,6 +382,12 @@ pub struct Run {
     pub workflow: Value,
     /// What the steps printed.
     pub log: String,
+    /// How many of the decisions are about earlier attempts.
+    pub settled: usize,
+    /// Whether this attempt runs only what did not succeed before.
+    pub failed_only: bool,
+    /// What the first job has printed for the others.
+    pub outputs: BTreeMap<String, String>,
     /// Somebody asked to stop it.
     pub cancel: bool,
 }

@@ -96,6 +96,7 @@ impl Server {
                 entries: Vec::new(),
             },
             events: Vec::new(),
+            reruns: Vec::new(),
             delayed: 0,
             last_id: 1000,
         };
@@ -330,7 +331,8 @@ fn locked(inner: &Inner, req: &Req, kind: Option<&Kind>) -> Done {
         }
         _ => {}
     }
-    let runs = events::start_runs(s);
+    let mut runs = events::start_runs(s);
+    runs.append(&mut s.reruns);
     let reply = if kind == Some(&Kind::DropAfter) {
         Reply::error(502, "Server Error")
     } else {

@@ -51,6 +51,8 @@ pub struct State {
     pub journal: Journal,
     /// Events of the current request, not yet turned into runs.
     pub events: Vec<Event>,
+    /// Runs of the current request that start once more.
+    pub reruns: Vec<u64>,
     /// Dispatches held back by a fault.
     pub delayed: usize,
     /// Last numeric id given out.

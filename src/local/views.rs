@@ -127,7 +127,9 @@ pub fn repo(s: &State, repo: &Repo, token: Option<&Token>) -> Value {
         .split_once("://")
         .map_or(s.url.as_str(), |(_, h)| h)
         .to_owned();
-    let open = repo.pulls.values().filter(|p| p.open).count();
+    // GitHub counts open pull requests as open issues.
+    let open = repo.pulls.values().filter(|p| p.open).count()
+        + repo.issues.values().filter(|i| i.closed.is_none()).count();
     let forks = s
         .repos
         .values()

@@ -103,6 +103,10 @@ pub fn manager(plan: &ManagerPlan) -> Result<Vec<File>, ScaffoldError> {
             ".github/workflows/reconcile.yml",
             template!("workflows/manager/reconcile.yml"),
         ),
+        (
+            ".github/workflows/drift.yml",
+            template!("workflows/manager/drift.yml"),
+        ),
     ] {
         files.push((path.to_owned(), render(template, &context)?));
     }

@@ -1,6 +1,7 @@
 //! The sticky comment and the step summary: a headline, a table, then one section a stack. What
 //! failed stands before what destroys, and that before the rest, in the table as in the sections.
 
+use super::aftermath;
 use super::diff;
 use super::escape::{code, fence, shorten};
 use super::plan::thousands;
@@ -100,6 +101,7 @@ fn compose<'v>(
     head(view, &mut out);
     findings(view, &mut out);
     table(view, rows, &mut out);
+    out.push_str(&aftermath::next(view));
     let foot = foot(view);
     let note = |n: usize| {
         format!(
@@ -302,6 +304,17 @@ fn section(stack: &StackView, room: usize) -> (String, bool) {
         whole &= message.len() <= max;
         text.push_str(&fence("text", &shorten(message, max)));
     }
+    let (became, complete) = aftermath::became(stack, fair(room.saturating_sub(text.len())));
+    whole &= complete;
+    if !became.is_empty() {
+        // Beside a failed apply's error stands what it means.
+        text = format!("{became}{text}");
+    }
+    if let Some(earlier) = &stack.since {
+        let (since, complete) = aftermath::since(earlier, room.saturating_sub(text.len()) / 2);
+        whole &= complete;
+        text.push_str(&since);
+    }
     if !stack.warnings.is_empty() {
         let mut lines: Vec<String> = stack
             .warnings
@@ -414,6 +427,8 @@ mod tests {
                 digest: None,
                 approved_by: None,
                 warnings: Vec::new(),
+                apply: None,
+                since: None,
             }],
             findings: Vec::new(),
             run_url: None,

@@ -55,7 +55,7 @@ pub fn attribute(attribute: &Attribute) -> Option<String> {
     Some(one_line(&line))
 }
 
-fn one_line(text: &str) -> String {
+pub(super) fn one_line(text: &str) -> String {
     terminal(&text.replace(['\n', '\r'], "\\n"))
 }
 

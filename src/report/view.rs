@@ -2,6 +2,8 @@
 //! summary, to programs as JSON version 1.
 
 use crate::engine::change::Changes;
+use crate::engine::outcome::{After, Outcome};
+use crate::engine::since::Since;
 use crate::estate::{Finding, StackId};
 use serde::Serialize;
 
@@ -52,6 +54,35 @@ pub struct StackView {
     pub approved_by: Option<String>,
     /// Warnings of policies.
     pub warnings: Vec<Finding>,
+    /// What became of the plan, once it was being applied.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub apply: Option<ApplyView>,
+    /// How the plan stands to one that had passed the gate before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub since: Option<SinceView>,
+}
+
+/// What became of a plan.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ApplyView {
+    /// Change by change.
+    pub outcome: Option<Outcome>,
+    /// What a look right after it found.
+    pub after: Option<After>,
+    /// Digest of the plan that was made again and applied in the approved one's place.
+    pub renewed: Option<String>,
+}
+
+/// A plan beside an earlier one.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SinceView {
+    /// The earlier plan's digest.
+    pub digest: String,
+    /// Who approved it.
+    pub approved_by: Option<String>,
+    /// What differs.
+    #[serde(flatten)]
+    pub since: Since,
 }
 
 /// What the whole request came to.

@@ -144,7 +144,8 @@ impl Tool {
             Fate::Refused | Fate::Lost => return Ok(bad("Error: the provider cannot be reached")),
         }
         let variables = file(folder, "terraform.tfvars.json")?;
-        let wanted = variables["release"].as_str().unwrap_or_default();
+        let word = |name: &str| variables[name].as_str().unwrap_or_default();
+        let wanted = format!("{} in {}", word("release"), word("region"));
         let stack = {
             let mut world = self.job.shared.world();
             world
@@ -159,7 +160,7 @@ impl Tool {
         }
         let changes: Vec<Value> = RESOURCES
             .iter()
-            .filter(|r| stack.resources.get(**r).map(String::as_str) != Some(wanted))
+            .filter(|r| stack.resources.get(**r).map(String::as_str) != Some(wanted.as_str()))
             .map(|r| json!({"resource": r, "from": stack.resources.get(*r), "to": wanted}))
             .collect();
         let saved = json!({"key": key, "serial": stack.serial, "changes": changes});

@@ -1,6 +1,7 @@
 //! GitHub, as far as the loop asks it: repositories with one file, pull requests, statuses,
 //! comments, runs and their approvals. Nothing here is random; faults happen on the way.
 
+use super::provider::{ESTATES, MANAGER};
 use super::world::{Fate, Job, clock};
 use futures_util::future::BoxFuture;
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -73,6 +74,10 @@ pub struct Repository {
 pub struct Run {
     /// When it was made.
     pub created: u64,
+    /// Which estate it was started for.
+    pub estate: usize,
+    /// How often it was started.
+    pub attempt: u64,
     /// Whether it has ended.
     pub completed: bool,
     /// Whether a job of it waits for a review.
@@ -88,6 +93,8 @@ pub struct Hub {
     pub repositories: BTreeMap<String, Repository>,
     /// By id.
     pub runs: BTreeMap<u64, Run>,
+    /// Which estate the manager's default branch holds.
+    pub estate: usize,
     /// Published keys of the issuer.
     pub jwks: Value,
     /// Numbers everything.
@@ -158,7 +165,7 @@ impl Hub {
             {
                 Some((id, run)) => (
                     200,
-                    json!({"id": id, "status": if run.completed { "completed" } else { "in_progress" }, "created_at": stamp(run.created), "run_attempt": 1}),
+                    json!({"id": id, "status": if run.completed { "completed" } else { "in_progress" }, "created_at": stamp(run.created), "run_attempt": run.attempt}),
                 ),
                 None => (404, json!({"message": "Not Found"})),
             },
@@ -173,6 +180,15 @@ impl Hub {
             ["environments", name] => (
                 200,
                 json!({"id": 1, "name": name, "protection_rules": [{"type": "required_reviewers", "prevent_self_review": true, "reviewers": [{"type": "User"}]}]}),
+            ),
+            [] => (
+                200,
+                json!({"id": 99, "full_name": MANAGER, "default_branch": "main", "clone_url": "https://github.test/ops/infra-manager.git"}),
+            ),
+            ["branches", "main"] => (200, json!({"commit": {"sha": ESTATES[self.estate]}})),
+            ["compare", _] => (
+                200,
+                json!({"status": "ahead", "total_commits": 1, "commits": [], "files": [{"filename": "products/web/base-values.yaml"}]}),
             ),
             ["rulesets"] => (200, json!([{"id": 1}, {"id": 2}])),
             ["rulesets", id] => (

@@ -15,11 +15,13 @@ pub async fn judge(floor: &Floor, people: &People, rest: bool) -> Result<Vec<Str
     }
     let mainline = people.mainline.borrow().clone();
     let wanted = people.wanted();
+    let wants: Vec<_> = (0..TENANTS.len()).map(|t| people.wants(t)).collect();
     {
         let world = floor.shared.world();
         for (tenant, (id, slug, _)) in TENANTS.iter().enumerate() {
             let repository = &world.hub.repositories[*slug];
-            let (head, value) = mainline[tenant].last().cloned().unwrap_or_default();
+            let (head, _) = mainline[tenant].last().cloned().unwrap_or_default();
+            let value = wants[tenant].clone();
             if repository.head != head {
                 wrong.push(format!(
                     "{id}: the branch is at {}, not at {head}",
@@ -82,11 +84,11 @@ pub async fn judge(floor: &Floor, people: &People, rest: bool) -> Result<Vec<Str
                 for environment in ["staging", "production"] {
                     let key = format!("{id}/web/{environment}/terraform.tfstate");
                     for resource in ["network", "service"] {
-                        if !world.seen.became.contains_key(&(
-                            key.clone(),
-                            resource.to_owned(),
-                            value.clone(),
-                        )) {
+                        // In the region of the one estate or the other.
+                        let was = world.seen.became.keys().any(|(k, r, v)| {
+                            *k == key && r == resource && v.starts_with(&format!("{value} in "))
+                        });
+                        if !was {
                             wrong.push(format!("{id}: {sha} was called a success, but {key} {resource} never became {value}"));
                         }
                     }
@@ -94,7 +96,7 @@ pub async fn judge(floor: &Floor, people: &People, rest: bool) -> Result<Vec<Str
             }
         }
         // Nobody but the customer's own people caused anything: all that became was asked for.
-        for ((key, _, value), _) in &world.seen.became {
+        for (key, _, value) in world.seen.became.keys() {
             let owner = TENANTS
                 .iter()
                 .position(|(id, _, _)| key.starts_with(&format!("{id}/")));

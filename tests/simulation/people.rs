@@ -2,7 +2,7 @@
 //! at the end an operator looks after what is still red.
 
 use super::hub::{OLIVIA, Person, Pull};
-use super::provider::{BROKEN, TENANTS, variables};
+use super::provider::{BROKEN, TENANTS, value, variables};
 use super::runs::Floor;
 use super::world::{Odds, clock};
 use std::cell::RefCell;
@@ -27,7 +27,9 @@ pub struct People {
     tenants: usize,
     /// By customer.
     pub mainline: Rc<RefCell<Mainline>>,
-    /// Pull requests by customer.
+    /// What each customer's stacks should have been so far, oldest first.
+    desired: Rc<RefCell<Vec<Vec<String>>>>,
+    /// Numbers the releases.
     next: Rc<RefCell<u64>>,
 }
 
@@ -45,6 +47,7 @@ impl People {
             floor,
             tenants,
             mainline: Rc::new(RefCell::new(mainline)),
+            desired: Rc::new(RefCell::new(vec![vec![value("r0", 0)]; TENANTS.len()])),
             next: Rc::default(),
         }
     }
@@ -73,6 +76,14 @@ impl People {
             tasks.push(spawn_local(async move {
                 sleep(Duration::from_secs(tick * TICK + late)).await;
                 people.floor.clone().run(None).await;
+            }));
+        }
+        if self.roll(3) == 0 {
+            let people = self.clone();
+            let at = self.roll(7_200);
+            tasks.push(spawn_local(async move {
+                sleep(Duration::from_secs(at)).await;
+                people.change_estate();
             }));
         }
         let reviewer = self.clone();
@@ -124,6 +135,33 @@ impl People {
         }
     }
 
+    /// The provider changes what concerns everybody.
+    fn change_estate(&self) {
+        self.floor
+            .shared
+            .tell(|| "the provider changes the estate".to_owned());
+        self.floor.shared.world().hub.estate = 1;
+        for tenant in 0..TENANTS.len() {
+            self.desire(tenant);
+        }
+    }
+
+    /// Notes what a customer's stacks should be from now on.
+    fn desire(&self, tenant: usize) {
+        let estate = self.floor.shared.world().hub.estate;
+        let head = self.mainline.borrow()[tenant].last().cloned();
+        if let Some(release) = head.and_then(|(_, value)| value) {
+            self.desired.borrow_mut()[tenant].push(value(&release, estate));
+        }
+    }
+
+    /// What a customer's stacks should be now, unless the customer's file is broken.
+    pub fn wants(&self, tenant: usize) -> Option<String> {
+        let estate = self.floor.shared.world().hub.estate;
+        let head = self.mainline.borrow()[tenant].last().cloned();
+        Some(value(&head?.1?, estate))
+    }
+
     /// Changes the default branch.
     async fn push(&self, tenant: usize, value: Option<String>) {
         let (id, slug, who) = TENANTS[tenant];
@@ -142,6 +180,7 @@ impl People {
             .shared
             .tell(|| format!("{id} pushes {value:?} as {sha}"));
         self.mainline.borrow_mut()[tenant].push((sha.clone(), value));
+        self.desire(tenant);
         self.hint(tenant, &sha, None).await;
     }
 
@@ -171,17 +210,15 @@ impl People {
         let pause = self.roll(1_800);
         sleep(Duration::from_secs(pause)).await;
         if self.roll(3) == 0 {
-            let mut world = self.floor.shared.world();
-            head = world.hub.commit(slug, who, &variables(&value));
-            if let Some(pull) = world
-                .hub
-                .repositories
-                .get_mut(slug)
-                .and_then(|r| r.pulls.get_mut(&number))
-            {
-                pull.head.clone_from(&head);
-            }
-            drop(world);
+            head = {
+                let mut world = self.floor.shared.world();
+                let head = world.hub.commit(slug, who, &variables(&value));
+                let repository = world.hub.repositories.get_mut(slug);
+                if let Some(pull) = repository.and_then(|r| r.pulls.get_mut(&number)) {
+                    pull.head.clone_from(&head);
+                }
+                head
+            };
             self.floor
                 .shared
                 .tell(|| format!("{id} changes #{number} to {head}"));
@@ -207,6 +244,7 @@ impl People {
             .shared
             .tell(|| format!("{id} merges #{number} as {merge}"));
         self.mainline.borrow_mut()[tenant].push((merge.clone(), Some(value)));
+        self.desire(tenant);
         self.hint(tenant, &merge, None).await;
     }
 
@@ -241,11 +279,7 @@ impl People {
     fn review(&self, kind: bool) {
         let waiting: Vec<u64> = {
             let world = self.floor.shared.world();
-            let runs = world
-                .hub
-                .runs
-                .iter()
-                .filter(|(_, r)| r.waits && r.reviews.is_empty());
+            let runs = world.hub.runs.iter().filter(|(_, r)| r.waits);
             runs.map(|(id, _)| *id).collect()
         };
         for run in waiting {
@@ -260,6 +294,7 @@ impl People {
                 .tell(|| format!("{} {what} run {run}", who.login));
             let now = clock().now().0;
             if let Some(run) = self.floor.shared.world().hub.runs.get_mut(&run) {
+                run.waits = false;
                 run.reviews.push((who, what, now));
             }
         }
@@ -335,15 +370,15 @@ impl People {
         out
     }
 
-    /// How often each value was asked for, by customer.
+    /// How often each state was asked for, by customer.
     pub fn wanted(&self) -> Vec<BTreeMap<String, u64>> {
-        let count = |line: &Vec<(String, Option<String>)>| {
+        let count = |line: &Vec<String>| {
             let mut out = BTreeMap::new();
-            for value in line.iter().filter_map(|(_, v)| v.clone()) {
-                *out.entry(value).or_default() += 1;
+            for value in line {
+                *out.entry(value.clone()).or_default() += 1;
             }
             out
         };
-        self.mainline.borrow().iter().map(count).collect()
+        self.desired.borrow().iter().map(count).collect()
     }
 }

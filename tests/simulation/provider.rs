@@ -18,11 +18,12 @@ use tenantry::delivery::{Manager, RunInfo};
 use tenantry::engine::redact::Redactor;
 use tenantry::estate::files::Files;
 use tenantry::estate::resolve::Rules;
-use tenantry::estate::{Estate, RepoSlug};
+use tenantry::estate::{Estate, RepoSlug, Sha};
 use tenantry::github::{Client, ClientSettings};
 use tenantry::local::Issuer;
 use tenantry::store::Store;
 use tenantry::store::seal::SealIdentity;
+use tokio::sync::OnceCell;
 
 /// The manager repository.
 pub const MANAGER: &str = "ops/infra-manager";
@@ -58,8 +59,8 @@ pub const TENANTS: [(&str, &str, Person); 3] = [
 
 /// What does not change.
 pub struct Provider {
-    estate: Estate,
-    rules: Arc<Rules>,
+    /// The estate, and what it is after the provider has changed it.
+    estates: [(Estate, Arc<Rules>); 2],
     /// Opens plans.
     pub identity: SealIdentity,
     /// Signs records.
@@ -70,6 +71,30 @@ pub struct Provider {
 /// A customer's file.
 pub fn variables(release: &str) -> String {
     format!("release: \"{release}\"\n")
+}
+
+/// The provider's layer, which changes once in some schedules.
+const BASE: &str = "products/web/base-values.yaml";
+
+/// The commits of the manager repository: before that change, and with it.
+pub const ESTATES: [&str; 2] = [
+    "e000000000000000000000000000000000000000",
+    "e000000000000000000000000000000000000001",
+];
+
+fn region(estate: usize) -> String {
+    format!("region: region-{estate}\n")
+}
+
+/// What a stack is, when a customer's file says `release` and the estate is this one.
+pub fn value(release: &str, estate: usize) -> String {
+    format!("{release} in region-{estate}")
+}
+
+fn estate(files: &Files) -> Result<(Estate, Arc<Rules>), Box<dyn Error>> {
+    let estate = Estate::read(files.clone())?;
+    let rules = Arc::new(Rules::of(&estate)?);
+    Ok((estate, rules))
 }
 
 /// A file that the schema refuses.
@@ -93,18 +118,15 @@ impl Provider {
             format!("{product}/product.yaml"),
             "engine: terraform\nenvironments: [staging, production]\n",
         );
-        put(
-            format!("{product}/base-values.yaml"),
-            "region: eu-central-1\n",
-        );
+        put(BASE.into(), &region(0));
         put(
             format!("{product}/values.schema.json"),
             r#"{"$schema": "https://json-schema.org/draft/2020-12/schema", "type": "object", "additionalProperties": false, "required": ["release"],
-                "properties": {"release": {"type": "string", "description": "What runs."}, "region": {"type": "string"}}}"#,
+                "properties": {"release": {"type": "string", "description": "What runs."}, "region": {"type": "string", "description": "Where it runs."}}}"#,
         );
         put(
             format!("{product}/terraform/main.tf"),
-            "variable \"release\" {\n  type = string\n}\n",
+            "variable \"release\" {\n  type = string\n}\n\nvariable \"region\" {\n  type = string\n}\n",
         );
         for (i, (id, slug, _)) in TENANTS.iter().enumerate() {
             put(
@@ -119,11 +141,10 @@ impl Provider {
                 "products:\n  - name: web\n",
             );
         }
-        let estate = Estate::read(files)?;
-        let rules = Arc::new(Rules::of(&estate)?);
+        let first = estate(&files)?;
+        files.insert(BASE, region(1).as_bytes());
         Ok(Self {
-            estate,
-            rules,
+            estates: [first, estate(&files)?],
             identity,
             key,
             issuer: Issuer::new()?,
@@ -189,6 +210,7 @@ impl Provider {
 
     /// The manager as one job finds it.
     pub fn manager(&self, job: &Job, storage: &Arc<InMemory>) -> Result<Manager, Box<dyn Error>> {
+        let (estate, rules) = self.estates[job.estate].clone();
         let objects = Objects {
             inner: storage.clone(),
             job: job.clone(),
@@ -196,8 +218,8 @@ impl Provider {
         let store = Store::over(Arc::new(objects));
         Ok(Manager {
             repository: RepoSlug::new(MANAGER)?,
-            estate: self.estate.clone(),
-            rules: self.rules.clone(),
+            estate,
+            rules,
             own: self.client(job),
             source: self.client(job),
             audit: Log::new(store.clone(), clock(), Some(self.key.clone()), true),
@@ -206,11 +228,13 @@ impl Provider {
             run: RunInfo {
                 run: RunRef {
                     id: job.run,
-                    attempt: 1,
+                    attempt: job.attempt,
                     url: String::new(),
                 },
                 sender: None,
+                commit: Some(Sha::new(ESTATES[job.estate])?),
             },
+            moved: OnceCell::new(),
         })
     }
 }

@@ -73,7 +73,9 @@ impl Floor {
             let mut world = self.shared.world();
             let id = world.hub.number();
             let run = Run {
+                estate: world.hub.estate,
                 created: clock().now().0,
+                attempt: 1,
                 completed: false,
                 waits: false,
                 reviews: Vec::new(),
@@ -81,12 +83,29 @@ impl Floor {
             world.hub.runs.insert(id, run);
             id
         };
-        self.shared.pause(20_000).await;
-        self.jobs(id, payload).await;
-        if let Some(run) = self.shared.world().hub.runs.get_mut(&id) {
-            run.completed = true;
+        loop {
+            self.shared.pause(20_000).await;
+            self.jobs(id, payload.clone()).await;
+            let again = {
+                let mut world = self.shared.world();
+                let odds = world.odds.again;
+                let again = world.chance(odds);
+                if let Some(run) = world.hub.runs.get_mut(&id) {
+                    run.completed = true;
+                }
+                again
+            };
+            self.shared.tell(|| format!("run {id} ended"));
+            if !again {
+                return;
+            }
+            self.shared.pause(3_600_000).await;
+            self.shared.tell(|| format!("run {id} is run again"));
+            if let Some(run) = self.shared.world().hub.runs.get_mut(&id) {
+                run.completed = false;
+                run.attempt += 1;
+            }
         }
-        self.shared.tell(|| format!("run {id} ended"));
     }
 
     fn job(&self, run: u64, what: &str) -> Job {
@@ -95,7 +114,7 @@ impl Floor {
 
     async fn jobs(&self, run: u64, payload: Option<Value>) {
         let job = self.job(run, if payload.is_some() { "intake" } else { "sweep" });
-        let found = job.work(self.intake(&job, payload)).await;
+        let found = job.work(self.intake(&job, payload.clone())).await;
         let requests = match found {
             Some(Ok(requests)) => requests,
             Some(Err(why)) => {
@@ -120,14 +139,16 @@ impl Floor {
             self.each(run, stacks("production", false), Kind::Plan)
         );
         let reported = self.reports(run, &requests, false).await;
-        let good = |ends: &[End]| !ends.contains(&End::Failure);
+        // A sweep serves many customers, so a failure at one stops nobody else; a dispatch stops.
+        let sweep = payload.is_none();
+        let good = |ends: &[End]| sweep || !ends.contains(&End::Failure);
         let mut before = vec![staging, reported];
-        let applied = match before.iter().all(|e| *e != End::Failure) && staging == End::Success {
+        let applied = match good(&before) && (sweep || staging == End::Success) {
             true => self.each(run, stacks("staging", true), Kind::Apply).await,
             false => End::Skipped,
         };
         before.extend([production, applied]);
-        if good(&before) && production == End::Success {
+        if good(&before) && (sweep || production == End::Success) {
             self.each(run, stacks("production", true), Kind::Apply)
                 .await;
         }
@@ -251,7 +272,9 @@ impl Floor {
             .provider
             .manager(job, &self.storage)
             .map_err(|e| e.to_string())?;
-        let work = self.work.join(job.name.replace([' ', '/'], "-"));
+        // Each job has a machine of its own.
+        let number = self.shared.world().hub.number();
+        let work = self.work.join(number.to_string());
         let machine = machine(job, &work);
         let say = |e: tenantry::delivery::DeliveryError| publish::say(&e);
         match kind {
@@ -304,27 +327,24 @@ impl Floor {
         end
     }
 
-    /// Waits for a review of this run's production environment; whether it was approved.
+    /// Waits for a review of this run's production environment; whether it was approved. What was
+    /// reviewed before the job came does not count.
     async fn reviewed(&self, run: u64) -> bool {
+        let before = {
+            let mut world = self.shared.world();
+            let Some(run) = world.hub.runs.get_mut(&run) else {
+                return false;
+            };
+            run.waits = true;
+            run.reviews.len()
+        };
         loop {
-            {
-                let mut world = self.shared.world();
-                let Some(run) = world.hub.runs.get_mut(&run) else {
-                    return false;
-                };
-                match run.reviews.last() {
-                    Some((_, "approved", _)) => {
-                        run.waits = false;
-                        return true;
-                    }
-                    Some(_) => {
-                        run.waits = false;
-                        return false;
-                    }
-                    None => run.waits = true,
-                }
-            }
             sleep(Duration::from_secs(30)).await;
+            let world = self.shared.world();
+            let run = world.hub.runs.get(&run);
+            if let Some((_, what, _)) = run.and_then(|r| r.reviews.get(before)) {
+                return *what == "approved";
+            }
         }
     }
 

@@ -52,6 +52,8 @@ pub struct Odds {
     pub hint_doubled: u64,
     /// The cloud refuses a change.
     pub cloud: u64,
+    /// Somebody runs a run again.
+    pub again: u64,
 }
 
 /// What becomes of a crossing.
@@ -164,6 +166,10 @@ pub struct Job {
     pub name: String,
     /// Its workflow run.
     pub run: u64,
+    /// How often the run was started.
+    pub attempt: u64,
+    /// Which estate the run was started for.
+    pub estate: usize,
     dead: Arc<AtomicBool>,
     killed: Arc<Notify>,
 }
@@ -177,7 +183,13 @@ impl std::fmt::Debug for Job {
 impl Job {
     /// A job of a run.
     pub fn new(shared: &Shared, run: u64, name: String) -> Self {
+        let (estate, attempt) = match shared.world().hub.runs.get(&run) {
+            Some(run) => (run.estate, run.attempt),
+            None => (0, 1),
+        };
         Self {
+            estate,
+            attempt,
             shared: shared.clone(),
             name,
             run,

@@ -4,6 +4,7 @@
 
 pub mod act;
 pub mod moto;
+pub mod trial;
 
 use std::error::Error;
 use std::io::Write as _;

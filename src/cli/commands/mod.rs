@@ -4,6 +4,7 @@ mod apply;
 mod audit;
 mod demo;
 mod doctor;
+mod drift;
 mod explain;
 mod gate;
 mod impact;
@@ -65,6 +66,8 @@ pub enum Command {
     Render(render::Args),
     /// Manager: find what differs or was left open, over all customers.
     Reconcile(reconcile::Args),
+    /// Manager: find what was changed outside of tenantry, and tell.
+    Drift(drift::Args),
     /// Show what a sealed plan is bound to, and verify it.
     Inspect(inspect::Args),
     /// Check and export the audit log, and report from it.
@@ -120,6 +123,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Report(args) => report::run(&args, env, printer).await,
         Command::Render(args) => render::run(&args, printer),
         Command::Reconcile(args) => reconcile::run(&args, env, printer).await,
+        Command::Drift(args) => drift::run(&args, env, printer).await,
         Command::Inspect(args) => inspect::run(&args, env, printer),
         Command::Audit(args) => audit::run(&args, env, printer).await,
         Command::Doctor(args) => doctor::run(&args, printer),

@@ -213,6 +213,11 @@ fn without(value: &Value, before: &Value, after: &Value) -> Value {
     }
 }
 
+/// Whether a shown value is not all of the value.
+pub fn is_cut(shown: &str) -> bool {
+    shown.ends_with(" more characters)")
+}
+
 /// At most `max` characters, with how many are missing.
 pub(super) fn shorten(text: &str, max: usize) -> String {
     match text.char_indices().nth(max) {

@@ -28,6 +28,8 @@ pub(super) struct Document<'a> {
     pub values: Option<Values<'a>>,
     #[serde(borrow, default)]
     pub resource_drift: Option<Vec<Resource<'a>>>,
+    #[serde(default)]
+    pub relevant_attributes: Option<Vec<RelevantAttribute>>,
     #[serde(borrow, default)]
     pub resource_changes: Option<Vec<Resource<'a>>>,
     #[serde(borrow, default)]
@@ -90,6 +92,15 @@ pub(super) struct Resource<'a> {
     pub address: Option<String>,
     #[serde(borrow)]
     pub change: Delta<'a>,
+}
+
+/// What a planned change depends on.
+#[derive(Deserialize)]
+pub(super) struct RelevantAttribute {
+    #[serde(default)]
+    pub resource: String,
+    #[serde(default)]
+    pub attribute: Vec<Value>,
 }
 
 #[derive(Deserialize)]

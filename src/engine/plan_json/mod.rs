@@ -5,11 +5,18 @@
 
 mod compare;
 mod document;
+mod drift;
 mod learn;
+mod same;
+
+pub use compare::is_cut;
+pub use same::{Apart, Same, same};
 
 use super::change::{Action, Attribute, Change, Changes};
 use super::outcome::Touched;
 use super::redact::Redactor;
+pub use drift::{drifted, intent};
+
 use compare::{Differ, MAX_NAME, Sides, shorten};
 use document::{Delta, Document, tree};
 use serde::Deserialize;
@@ -72,8 +79,8 @@ pub fn learn_state(bytes: &[u8], redactor: &mut Redactor) -> Result<(), PlanJson
     Ok(learn::learn(&state, redactor)?)
 }
 
-/// Reads a plan. What it holds of secrets is learnt by `redactor` first, and hidden.
-pub fn read(bytes: &[u8], redactor: &mut Redactor) -> Result<Changes, PlanJsonError> {
+/// A plan whose form is known.
+fn open(bytes: &[u8]) -> Result<Document<'_>, PlanJsonError> {
     if bytes.starts_with(b"PK\x03\x04") {
         return Err(PlanJsonError::Saved);
     }
@@ -90,6 +97,12 @@ pub fn read(bytes: &[u8], redactor: &mut Redactor) -> Result<Changes, PlanJsonEr
     if plan.errored {
         return Err(PlanJsonError::Errored);
     }
+    Ok(plan)
+}
+
+/// Reads a plan. What it holds of secrets is learnt by `redactor` first, and hidden.
+pub fn read(bytes: &[u8], redactor: &mut Redactor) -> Result<Changes, PlanJsonError> {
+    let plan = open(bytes)?;
     learn::learn(&plan, redactor)?;
     let mut differ = Differ::new(redactor);
     let mut out = Changes::default();

@@ -4,6 +4,7 @@
 mod child;
 mod lock;
 mod progress;
+mod refresh;
 mod workspace;
 
 pub use child::Tool;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 /// A stack's working folder, ready for `init`.
 #[derive(Debug)]
 pub struct Workspace {
-    folder: PathBuf,
+    pub(super) folder: PathBuf,
 }
 
 /// What `plan` found.
@@ -267,6 +267,49 @@ esac
                 "`terraform plan` failed:\nError: refused (sensitive value), (sensitive value) and (sensitive value)="
             )
         );
+        Ok(())
+    }
+
+    /// A lock that an apply has left is told with its holder, and what is left is told besides.
+    #[cfg(unix)]
+    #[tokio::test]
+    async fn t29_a_look_tells_of_the_lock_and_breaks_none() -> Result<(), Box<dyn std::error::Error>>
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir()?;
+        let binary = dir.path().join("terraform");
+        std::fs::write(
+            &binary,
+            r#"#!/bin/sh
+echo "$*" >> calls
+case "$1 $*" in
+  plan*-lock=false*) : > tenantry-after.tfplan ;;
+  plan*) printf 'Error: Error acquiring the state lock\nLock Info:\n  ID: 6cf3-a27d\n  Operation: OperationTypeApply\n  Who: runner@fv-az1\n  Created: 2026-11-21 16:30:43.123456789 +0000 UTC\n' >&2; exit 1 ;;
+  *tenantry-after.tfplan) echo '{"format_version":"1.2"}' ;;
+  show*) exit 1 ;;
+esac
+"#,
+        )?;
+        std::fs::set_permissions(&binary, std::fs::Permissions::from_mode(0o755))?;
+        let tool = Tool {
+            binary,
+            env: vec![("PATH".into(), "/usr/bin:/bin".into())],
+            limit: Duration::from_secs(60),
+            redactor: Redactor::default(),
+            launch: std::sync::Arc::new(crate::engine::launch::Child),
+        };
+        let folder = dir.path().join("work");
+        std::fs::create_dir(&folder)?;
+        let workspace = Workspace { folder };
+        let looked = workspace.look(&tool, &serde_json::json!({"a": 1})).await;
+        assert_eq!(looked.json?, b"{\"format_version\":\"1.2\"}\n");
+        let lock = looked.lock.ok_or("no lock")?;
+        assert_eq!(
+            lock.to_string(),
+            "by runner@fv-az1 since 2026-11-21 16:30:43 UTC (OperationTypeApply, lock 6cf3-a27d)"
+        );
+        let calls = std::fs::read_to_string(workspace.folder.join("calls"))?;
+        assert!(!calls.contains("unlock"), "{calls}");
         Ok(())
     }
 }

@@ -17,10 +17,11 @@ use super::{parsed, place_of};
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The folders of the store, as `delivery::records::keys` makes them.
-const STORE: [&str; 9] = [
+const STORE: [&str; 10] = [
     "applied",
     "audit",
     "comments",
+    "drift",
     "identities",
     "leases",
     "plans",

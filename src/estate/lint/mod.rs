@@ -12,6 +12,7 @@ mod sops;
 mod unread;
 
 use super::allow::{self, Date};
+use super::drift;
 use super::files::Files;
 use super::finding::{Finding, Place};
 use super::model::Estate;
@@ -28,11 +29,14 @@ pub fn lint(estate: &Estate) -> Vec<Finding> {
     findings
 }
 
-/// [`lint`] and `more`, without what `lint.allow` of the settings allows on the day `today`.
+/// [`lint`] and `more`, without what `lint.allow` of the settings allows on the day `today`, and
+/// with the rules about drift whose day is over.
 pub fn checked(estate: &Estate, more: Vec<Finding>, today: &Date) -> Vec<Finding> {
     let mut findings = lint(estate);
     findings.extend(more);
-    allow::apply(&estate.settings.allow, findings, today)
+    let mut findings = allow::apply(&estate.settings.allow, findings, today);
+    findings.extend(drift::expired(&estate.settings.drift, today));
+    findings
 }
 
 /// A file of the estate as YAML. One that cannot be read is reported where it is used.

@@ -213,4 +213,14 @@ pub(super) const RULES: &[Rule] = &[
             "lint:\n  allow:\n    - rule: unread-file\n      path: customers/acme/\n      reason: notes of the migration\n      expires: \"2027-01-31\"",
         ),
     ),
+    allowance(
+        "drift-ignore-expired",
+        "A rule about drift whose day is over",
+        "What it ignored is reported as drift again, because that is what an end date is for.",
+        "Put right what it ignored and remove it, or renew it with a new day and a reason that still holds.",
+        yaml(
+            "drift:\n  ignore:\n    - address: aws_autoscaling_group.*\n      attribute: desired_capacity\n      reason: scaled by its own policy\n      owner: platform\n      until: \"2020-01-31\"",
+        ),
+        yaml("drift:\n  ignore: []"),
+    ),
 ];

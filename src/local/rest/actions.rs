@@ -197,6 +197,8 @@ fn one(c: &mut Ctx, id: u64, method: &str, k: u64, rest: &[&str]) -> Res {
             Ok(Reply::ok(items.collect()))
         }
         ("POST", ["pending_deployments"]) => review(c, id, &run),
+        ("POST", ["rerun"]) => super::reruns::again(c, &run, false),
+        ("POST", ["rerun-failed-jobs"]) => super::reruns::again(c, &run, true),
         ("POST", ["cancel"]) => {
             if run.status == "completed" {
                 return Err(Reply::error(

@@ -14,10 +14,14 @@ const LONGEST: usize = 65_536;
 /// `issue-comment`.
 pub fn show(s: &State, repo: &Repo, x: &Comment) -> Value {
     let (api, html) = (views::api_url(s, repo), views::html_url(s, repo));
+    let kind = match repo.issues.contains_key(&x.number) {
+        true => "issues",
+        false => "pull",
+    };
     json!({
         "id": x.id, "node_id": node_id("IssueComment", x.id),
         "url": format!("{api}/issues/comments/{}", x.id),
-        "html_url": format!("{html}/pull/{}#issuecomment-{}", x.number, x.id),
+        "html_url": format!("{html}/{kind}/{}#issuecomment-{}", x.number, x.id),
         "issue_url": format!("{api}/issues/{}", x.number),
         "user": views::user(s, x.user), "body": x.body,
         "created_at": iso(x.created), "updated_at": iso(x.updated),
@@ -46,11 +50,16 @@ fn access(c: &Ctx, o: &str, n: &str, needed: Level) -> Result<u64, Reply> {
         .or_else(|e| c.repo(o, n, "pull_requests", needed).map_err(|_| e))
 }
 
+/// Whether there is an issue or pull request of that number.
+fn exists(repo: &Repo, number: u64) -> bool {
+    repo.pulls.contains_key(&number) || repo.issues.contains_key(&number)
+}
+
 /// `GET /repos/{o}/{n}/issues/{number}/comments`.
 pub fn list(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
     let id = access(c, o, n, Level::Read)?;
     let repo = c.s.repo(id)?;
-    if !repo.pulls.contains_key(&number) {
+    if !exists(repo, number) {
         return Err(Reply::not_found());
     }
     let items = repo.comments.iter().filter(|x| x.number == number);
@@ -85,7 +94,7 @@ pub fn create(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
     let id = access(c, o, n, Level::Write)?;
     let user = c.user()?;
     let body = body_of(c)?;
-    if !c.s.repo(id)?.pulls.contains_key(&number) {
+    if !exists(c.s.repo(id)?, number) {
         return Err(Reply::not_found());
     }
     let (new, now) = (c.s.id(), c.s.now());

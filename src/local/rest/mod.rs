@@ -8,9 +8,11 @@ pub mod contents;
 pub mod dispatches;
 pub mod environments;
 pub mod gitdata;
+pub mod issues;
 pub mod merge;
 pub mod pulls;
 pub mod repos;
+pub mod reruns;
 pub mod rules;
 pub mod settings;
 pub mod statuses;
@@ -88,11 +90,15 @@ fn in_repo(c: &mut Ctx, method: &str, o: &str, n: &str, rest: &[&str]) -> Res {
         ("GET", ["pulls", k, "files"]) => pulls::files(c, o, n, num(k)?),
         ("GET", ["pulls", k, "commits"]) => pulls::commits(c, o, n, num(k)?),
         ("PUT", ["pulls", k, "merge"]) => merge::merge(c, o, n, num(k)?),
+        ("GET", ["issues"]) => issues::list(c, o, n),
+        ("POST", ["issues"]) => issues::create(c, o, n),
         ("GET", ["issues", k, "comments"]) => comments::list(c, o, n, num(k)?),
         ("POST", ["issues", k, "comments"]) => comments::create(c, o, n, num(k)?),
         ("GET", ["issues", "comments", id]) => comments::get(c, o, n, num(id)?),
         ("PATCH", ["issues", "comments", id]) => comments::patch(c, o, n, num(id)?),
         ("DELETE", ["issues", "comments", id]) => comments::delete(c, o, n, num(id)?),
+        ("GET", ["issues", k]) => issues::get(c, o, n, num(k)?),
+        ("PATCH", ["issues", k]) => issues::patch(c, o, n, num(k)?),
         ("POST", ["statuses", sha]) => statuses::create(c, o, n, sha),
         ("POST", ["check-runs"]) => checks::create(c, o, n),
         ("GET", ["check-runs", id]) => checks::get(c, o, n, num(id)?),

@@ -56,6 +56,7 @@ pub fn make(
         collaborators: HashMap::new(),
         last_number: 0,
         pulls: BTreeMap::new(),
+        issues: Default::default(),
         comments: Vec::new(),
         statuses: Vec::new(),
         checks: Vec::new(),

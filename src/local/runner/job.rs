@@ -81,7 +81,8 @@ pub fn request(inner: &Inner, run: u64, environment: &str) -> Option<u64> {
         return None;
     }
     edit(&mut s, run, |r, now| {
-        let decided = r.approvals.iter().any(|a| a.environments.contains(&env.id));
+        let mut decisions = r.approvals.iter().skip(r.settled);
+        let decided = decisions.any(|a| a.environments.contains(&env.id));
         if !decided && !r.pending.iter().any(|p| p.0 == env.id) {
             r.pending.push((env.id, now));
             r.status = "waiting";
@@ -109,6 +110,7 @@ pub async fn enter(inner: &Inner, run: u64, environment: &str) -> bool {
             let decision = r
                 .approvals
                 .iter()
+                .skip(r.settled)
                 .find(|a| a.environments.contains(&id))
                 .map(|a| a.state.clone());
             let env = s

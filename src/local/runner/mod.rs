@@ -1,5 +1,6 @@
 //! Runs workflows: with `act`, or by driving the steps of tenantry directly.
 pub mod act;
+mod drift;
 pub mod env;
 pub mod job;
 pub mod process;

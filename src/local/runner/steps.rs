@@ -14,16 +14,16 @@ use tokio::process::Command;
 /// Exit code of a step that found nothing to do.
 const NOTHING: i32 = 3;
 
-struct Driver<'a> {
-    inner: &'a Inner,
-    run: Run,
+pub(super) struct Driver<'a> {
+    pub(super) inner: &'a Inner,
+    pub(super) run: Run,
     place: Place,
 }
 
 /// What a step left behind.
-struct Outcome {
-    ok: bool,
-    outputs: BTreeMap<String, String>,
+pub(super) struct Outcome {
+    pub(super) ok: bool,
+    pub(super) outputs: BTreeMap<String, String>,
 }
 
 /// Runs one workflow run to its end.
@@ -47,6 +47,7 @@ pub async fn run(inner: &Inner, id: u64) -> Conclusion {
     let ok = match () {
         () if uses("trigger") => driver.customer().await,
         () if uses("intake") => driver.manager("intake", "intake").await,
+        () if uses("drift-list") => driver.drift().await,
         () if uses("reconcile") => driver.manager("reconcile", "reconcile").await,
         () => true,
     };
@@ -60,7 +61,7 @@ pub async fn run(inner: &Inner, id: u64) -> Conclusion {
 }
 
 impl Driver<'_> {
-    fn job_keys(&self) -> Vec<String> {
+    pub(super) fn job_keys(&self) -> Vec<String> {
         let jobs = self.run.workflow.get("jobs").and_then(Value::as_object);
         jobs.into_iter().flatten().map(|(k, _)| k.clone()).collect()
     }
@@ -76,7 +77,7 @@ impl Driver<'_> {
         found.map_or(fallback, |(k, _)| k).to_owned()
     }
 
-    async fn step(
+    pub(super) async fn step(
         &self,
         key: &str,
         environment: Option<&str>,
@@ -141,7 +142,7 @@ impl Driver<'_> {
     }
 
     /// What the actions hand to a step. `writes` are those that write audit records.
-    fn with(
+    pub(super) fn with(
         &self,
         environment: Option<&str>,
         apply: bool,
@@ -172,10 +173,25 @@ impl Driver<'_> {
         let (inner, id) = (self.inner, self.run.id);
         let first = self.job_using(action, action);
         job::begin(inner, id, &first);
-        let intake = self
-            .step(&first, None, &[command], &self.with(None, false, true))
-            .await;
+        // A job that succeeded is not run again; what it printed is kept.
+        let kept = |key: &str| {
+            let mut jobs = self.run.jobs.iter();
+            self.run.failed_only && jobs.any(|j| j.key == key && j.conclusion == Some("success"))
+        };
+        let intake = match kept(&first) {
+            true => Outcome {
+                ok: true,
+                outputs: self.run.outputs.clone(),
+            },
+            false => {
+                self.step(&first, None, &[command], &self.with(None, false, true))
+                    .await
+            }
+        };
         job::end(inner, id, &first, conclusion(intake.ok));
+        if let Some(r) = inner.state().runs.get_mut(&id) {
+            r.outputs.clone_from(&intake.outputs);
+        }
         let requests = matrix(intake.outputs.get("requests"));
         let mut ok = intake.ok;
         let keys = self.job_keys();
@@ -192,13 +208,18 @@ impl Driver<'_> {
         if intake.outputs.get("any").map(String::as_str) == Some("true") {
             let mut planned = true;
             for e in &environments {
-                planned &= self.plan(e, &intake).await;
+                if !kept(&format!("plan-{e}")) {
+                    planned &= self.plan(e, &intake).await;
+                }
             }
-            ok &= self.report(&requests, "report", false).await;
+            if !kept("report") {
+                ok &= self.report(&requests, "report", false).await;
+            }
             ok &= planned;
             let mut open = planned;
             for e in &environments {
-                if matrix(intake.outputs.get(&output("apply", e))).is_empty() {
+                let none = matrix(intake.outputs.get(&output("apply", e))).is_empty();
+                if none || kept(&format!("apply-{e}")) {
                     continue;
                 }
                 if open {
@@ -307,13 +328,13 @@ impl Driver<'_> {
         ok
     }
 
-    fn environment(&self, key: &str, fallback: &str) -> String {
+    pub(super) fn environment(&self, key: &str, fallback: &str) -> String {
         let job = &self.run.workflow["jobs"][key];
         workflow::environment(job).unwrap_or(fallback).to_owned()
     }
 }
 
-fn conclusion(ok: bool) -> Conclusion {
+pub(super) fn conclusion(ok: bool) -> Conclusion {
     if ok { "success" } else { "failure" }
 }
 

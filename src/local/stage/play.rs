@@ -84,9 +84,13 @@ impl Stage {
 
     /// Starts the scheduled sweep of the manager.
     pub async fn tick(&self) -> Result<(), StageError> {
-        self.admin("POST", "/_local/tick", json!({"repo": MANAGER}))
-            .await
-            .map(|_| ())
+        self.tick_of("reconcile.yml").await
+    }
+
+    /// Starts one scheduled workflow of the manager.
+    pub async fn tick_of(&self, file: &str) -> Result<(), StageError> {
+        let body = json!({"repo": MANAGER, "workflow": format!(".github/workflows/{file}")});
+        self.admin("POST", "/_local/tick", body).await.map(|_| ())
     }
 
     /// The manager's run that waits for an approval, and for which environments.
@@ -132,6 +136,19 @@ impl Stage {
             json!({"environment_ids": ids, "state": "approved", "comment": "looks right"}),
         )
         .await
+    }
+
+    /// Starts a run once more through GitHub's own interface: all of it, or what failed.
+    pub async fn rerun(&self, run: u64, failed_only: bool) -> Result<(), StageError> {
+        let what = if failed_only {
+            "rerun-failed-jobs"
+        } else {
+            "rerun"
+        };
+        let path = format!("/repos/{MANAGER}/actions/runs/{run}/{what}");
+        self.by(REVIEWER, "POST", &path, json!({}))
+            .await
+            .map(|_| ())
     }
 
     /// The comments of a pull request.

@@ -1,0 +1,59 @@
+//! Drives `drift.yml` as GitHub would: list, the checks environment by environment, report.
+use super::job;
+use super::steps::{Driver, conclusion};
+use serde_json::Value;
+
+impl Driver<'_> {
+    /// The whole workflow; whether every step of it went well.
+    pub(super) async fn drift(&self) -> bool {
+        let (inner, id) = (self.inner, self.run.id);
+        job::begin(inner, id, "list");
+        let more = self.with(None, false, false);
+        let list = self.step("list", None, &["drift", "list"], &more).await;
+        job::end(inner, id, "list", conclusion(list.ok));
+        let matrices = list.outputs.get("matrices");
+        let matrices: Value = matrices
+            .and_then(|text| serde_json::from_str(text).ok())
+            .unwrap_or(Value::Null);
+        let mut ok = list.ok;
+        for key in self.job_keys() {
+            if let Some(environment) = key.strip_prefix("check-") {
+                ok &= self.check(&key, &matrices[environment]).await;
+            }
+        }
+        // As the workflow says in `if:`.
+        if list.ok {
+            job::begin(inner, id, "report");
+            let report = self.step("report", None, &["drift", "report"], &more).await;
+            job::end(inner, id, "report", conclusion(report.ok));
+            ok &= report.ok;
+        }
+        ok
+    }
+
+    async fn check(&self, key: &str, matrix: &Value) -> bool {
+        let legs = matrix["include"].as_array().cloned().unwrap_or_default();
+        if legs.is_empty() {
+            job::end(self.inner, self.run.id, key, "skipped");
+            return true;
+        }
+        let environment = self.environment(key, "");
+        if !job::enter(self.inner, self.run.id, &environment).await {
+            job::end(self.inner, self.run.id, key, "failure");
+            return false;
+        }
+        job::begin(self.inner, self.run.id, key);
+        let mut ok = true;
+        for leg in &legs {
+            let mut more = self.with(Some(&environment), false, true);
+            let stacks = leg["stacks"].as_str().unwrap_or_default();
+            more.push(("TENANTRY_STACKS", stacks.to_owned()));
+            ok &= self
+                .step(key, Some(&environment), &["drift", "check"], &more)
+                .await
+                .ok;
+        }
+        job::end(self.inner, self.run.id, key, conclusion(ok));
+        ok
+    }
+}
