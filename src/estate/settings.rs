@@ -247,7 +247,8 @@ impl Settings {
         }
         if let Some(mut github) = top.fields("github") {
             out.api_url = url(&mut github, "api_url");
-            if let Some(issuer) = url(&mut github, "oidc_issuer") {
+            let issuer = url(&mut github, "oidc_issuer");
+            if let Some(issuer) = issuer.or_else(|| servers_issuer(out.api_url.as_deref()?)) {
                 out.oidc_issuer = issuer.trim_end_matches('/').to_owned();
             }
             top.absorb(github.finish());
@@ -319,6 +320,12 @@ impl Settings {
         out.drift = drift::read(&mut top);
         checked(out, top.finish())
     }
+}
+
+/// The issuer of a GitHub Enterprise Server (docs.github.com, "OpenID Connect reference").
+fn servers_issuer(api_url: &str) -> Option<String> {
+    let host = api_url.trim_end_matches('/').strip_suffix("/api/v3")?;
+    Some(format!("{host}/_services/token"))
 }
 
 fn url(fields: &mut Fields<'_>, key: &'static str) -> Option<String> {
@@ -402,4 +409,27 @@ fn read_gates(node: &Node, gates: &mut BTreeMap<EnvironmentId, GateRule>) -> Vec
         findings.extend(rule.finish());
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estate::yaml::{self, Reading};
+
+    fn issuer(github: &str) -> String {
+        let text = format!("version: 1\n{github}");
+        let node = yaml::read(PATH, text.as_bytes(), Reading::Strict).unwrap();
+        Settings::read(&node).unwrap().oidc_issuer
+    }
+
+    #[test]
+    fn an_enterprise_server_signs_identities_itself() {
+        let server = "github:\n  api_url: https://git.example.com/api/v3/\n";
+        assert_eq!(issuer(server), "https://git.example.com/_services/token");
+        let other = format!("{server}  oidc_issuer: https://sso.example.com/\n");
+        assert_eq!(issuer(&other), "https://sso.example.com");
+        for not in ["", "github:\n  api_url: https://api.acme.ghe.com\n"] {
+            assert_eq!(issuer(not), GITHUB_ISSUER);
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Who owns a repository, and which network of forks it belongs to.
 
-use super::client::{Client, GithubError};
+use super::client::Client;
+use super::error::GithubError;
 use super::model::User;
 use crate::estate::RepoSlug;
 use serde::Deserialize;

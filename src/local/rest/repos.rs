@@ -120,7 +120,7 @@ fn list(c: &mut Ctx, keep: impl Fn(&Ctx, &Repo) -> bool) -> Reply {
             .values()
             .filter(|r| c.level(r.id, "metadata") >= Level::Read && keep(c, r));
     let items = items.map(|r| views::repo(c.s, r, c.who.as_ref())).collect();
-    page(c.req, &c.s.url, items, None)
+    page(c.req, &c.s.api_root(), items, None)
 }
 
 /// `GET /user/repos`.

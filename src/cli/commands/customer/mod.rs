@@ -165,7 +165,7 @@ fn client(estate: &Estate, env: &Env) -> Result<Client, CliError> {
     let token = env
         .get("TENANTRY_SOURCE_TOKEN")
         .or_else(|| env.get("GITHUB_TOKEN"));
-    step::client(&step::api_url(env, Some(estate)), token)
+    step::client(env, &step::api_url(env, Some(estate)), token)
 }
 
 /// The store, if the settings name one.
