@@ -294,16 +294,17 @@ async fn t2_an_app_asks_about_each_owner_with_a_token_of_its_own() -> Tested {
         (Some(ids[0]), None, Some(ids[2]), None)
     );
     // A token for one owner sees nothing of another.
-    let state = stage.server.state();
-    for token in state.tokens.values() {
-        if let tenantry::local::model::Grant::Installation { owner, .. } = &token.grant {
-            let seen = state.repos.values().filter(|r| {
-                state.level(token, r, "statuses") >= tenantry::local::model::Level::Write
-            });
-            assert!(seen.into_iter().all(|r| r.owner == *owner));
+    {
+        let state = stage.server.state();
+        for token in state.tokens.values() {
+            if let tenantry::local::model::Grant::Installation { owner, .. } = &token.grant {
+                let seen = state.repos.values().filter(|r| {
+                    state.level(token, r, "statuses") >= tenantry::local::model::Level::Write
+                });
+                assert!(seen.into_iter().all(|r| r.owner == *owner));
+            }
         }
     }
-    drop(state);
     let refused = Client::new(fast(&root(&stage), Credential::App(App::new("1", &pem)?)))?;
     assert!(
         refused.poll(&repos[..1]).await.is_err(),

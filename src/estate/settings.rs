@@ -4,7 +4,7 @@ use super::allow::{self, Allowance};
 use super::drift::{self, DriftSettings};
 use super::fields::{Fields, checked};
 use super::finding::{Finding, Findings};
-use super::ids::{EnvironmentId, RepoSlug};
+use super::ids::{CustomerId, EnvironmentId, RepoSlug};
 use super::redact::Redact;
 use super::value::{Data, Node};
 use std::collections::BTreeMap;
@@ -46,6 +46,45 @@ pub enum StateBackend {
         /// Absolute path.
         path: String,
     },
+}
+
+/// How the provider calls the repositories that it makes for customers: `customer-<id>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryName(Option<(String, String)>);
+
+impl RepositoryName {
+    /// What the repository of `customer` is called, unless any name will do.
+    pub fn of(&self, customer: &CustomerId) -> Option<String> {
+        let (before, behind) = self.0.as_ref()?;
+        Some(format!("{before}{customer}{behind}"))
+    }
+}
+
+impl Default for RepositoryName {
+    fn default() -> Self {
+        Self(Some(("customer-".to_owned(), String::new())))
+    }
+}
+
+impl std::str::FromStr for RepositoryName {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "any" {
+            return Ok(Self(None));
+        }
+        let fine = |part: &str| {
+            part.len() <= 50
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
+        match text.split_once("<id>") {
+            Some((before, behind)) if fine(before) && fine(behind) => {
+                Ok(Self(Some((before.to_owned(), behind.to_owned()))))
+            }
+            _ => Err("write a name with `<id>` in it, such as `customer-<id>`, or `any`"),
+        }
+    }
 }
 
 /// A public key of the audit log, `ed25519:<base64 of 32 bytes>`; only its form is known here.
@@ -129,6 +168,8 @@ pub struct Settings {
     pub allow: Vec<Allowance>,
     /// The audit log.
     pub audit: AuditSettings,
+    /// How customers' repositories are called where the provider owns them.
+    pub repository_name: RepositoryName,
     /// What was changed outside of tenantry.
     pub drift: DriftSettings,
 }
@@ -157,6 +198,7 @@ impl Default for Settings {
             redact: Redact::default(),
             allow: Vec::new(),
             audit: AuditSettings::default(),
+            repository_name: RepositoryName::default(),
             drift: DriftSettings::default(),
         }
     }
@@ -270,6 +312,10 @@ impl Settings {
             out.audit.required = audit.boolean("required").unwrap_or(false);
             out.audit.store = audit.text("store");
             top.absorb(audit.finish());
+        }
+        if let Some(mut customers) = top.fields("customers") {
+            out.repository_name = customers.parsed("repository_name").unwrap_or_default();
+            top.absorb(customers.finish());
         }
         out.drift = drift::read(&mut top);
         checked(out, top.finish())

@@ -19,6 +19,7 @@ pub mod model;
 mod pages;
 mod poll;
 mod proxy;
+pub mod relations;
 pub mod wire;
 
 pub use app::{App, BadApp};

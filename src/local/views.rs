@@ -188,7 +188,11 @@ pub fn full_repo(s: &State, r: &Repo, token: Option<&Token>) -> Value {
     let mut v = repo(s, r, token);
     if let Some(parent) = r.fork_of.and_then(|id| s.repos.get(&id)) {
         v["parent"] = repo(s, parent, None);
-        v["source"] = repo(s, parent, None);
+        let mut source = parent;
+        while let Some(above) = source.fork_of.and_then(|id| s.repos.get(&id)) {
+            source = above;
+        }
+        v["source"] = repo(s, source, None);
     }
     v
 }

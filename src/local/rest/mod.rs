@@ -59,6 +59,7 @@ fn in_repo(c: &mut Ctx, method: &str, o: &str, n: &str, rest: &[&str]) -> Res {
         ("PATCH", []) => repos::patch(c, o, n),
         ("DELETE", []) => repos::delete(c, o, n),
         ("GET" | "POST", ["forks"]) => repos::forks(c, o, n),
+        ("POST", ["transfer"]) => repos::transfer(c, o, n),
         ("GET", ["collaborators", login, "permission"]) => users::permission(c, o, n, login),
         ("GET", ["branches"]) => commits::branches(c, o, n),
         ("GET", ["branches", b @ ..]) if !b.is_empty() => commits::branch(c, o, n, &b.join("/")),
