@@ -162,10 +162,14 @@ fn finish(plan: &Plan, held: Option<&Held>, printer: &Printer) -> Result<Exit, C
 
 /// A client that may read customers' repositories.
 fn client(estate: &Estate, env: &Env) -> Result<Client, CliError> {
+    let api = step::api_url(env, Some(estate));
+    if env.get("TENANTRY_APP_ID").is_some() {
+        return step::client_of(env, &api, step::source(env, &estate.settings)?);
+    }
     let token = env
         .get("TENANTRY_SOURCE_TOKEN")
         .or_else(|| env.get("GITHUB_TOKEN"));
-    step::client(env, &step::api_url(env, Some(estate)), token)
+    step::client(env, &api, token)
 }
 
 /// The store, if the settings name one.
