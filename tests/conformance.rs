@@ -8,6 +8,8 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use support::{Tested, expect, path, settings, skip, steps, tool, variables};
+use tenantry::estate::RepoSlug;
+use tenantry::github::{App, Client, ClientSettings, Credential};
 use tenantry::local::stage::{Engine, GITOPS, Hints, MANAGER, REVIEWER, Stage};
 use tenantry::local::{Clock, RunnerSettings, Server, Settings};
 use tokio::process::Command;
@@ -163,5 +165,66 @@ async fn an_unmodified_octokit_drives_it() -> Tested {
     // What somebody else's client sends and gets conforms too.
     let said = script(&node, "conformance.mjs", &[&record.to_string_lossy()]).await?;
     assert!(said.contains(" 0 failed"), "{said}");
+    Ok(())
+}
+
+/// The calls of a GitHub App: its proof, where it is installed, its tokens.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_calls_of_an_app_conform() -> Tested {
+    let dir = tempfile::tempdir()?;
+    let record = dir.path().join("exchanges.jsonl");
+    let server = Server::start(Settings {
+        dir: dir.path().join("stage"),
+        port: 0,
+        record: Some(record.clone()),
+        runner: RunnerSettings::hold(&path()),
+        admin_token: None,
+        clock: Clock::real(),
+    })
+    .await?;
+    let given = json!({"metadata": "read", "contents": "write", "pull_requests": "write", "statuses": "write"});
+    let body = json!({"slug": "infra", "permissions": given});
+    let (_, made) = server.call("POST", "/_local/apps", body).await;
+    let mut repos = Vec::new();
+    for owner in ["acme", "globex", "initech", "umbrella"] {
+        let name = format!("{owner}/shop");
+        let body = json!({"repo": name, "files": {"a": "1"}});
+        assert_eq!(server.call("POST", "/_local/repos", body).await.0, 201);
+        let body = json!({"app": "infra", "account": owner, "repos": [name]});
+        assert_eq!(
+            server.call("POST", "/_local/installations", body).await.0,
+            201
+        );
+        repos.push(RepoSlug::new(&name)?);
+    }
+    let app = App::new(
+        &made["id"].to_string(),
+        made["pem"].as_str().unwrap_or_default(),
+    )?;
+    let app = app.writing(Some(repos[1].clone()));
+    let mut settings = ClientSettings::new(&server.url, None);
+    settings.credential = Credential::App(app);
+    let first = Client::new(settings.clone())?;
+    for repo in &repos[..2] {
+        assert_eq!(first.repository(repo).await?.full_name, repo.as_str());
+    }
+    assert_eq!(first.myself().await?.login, "infra[bot]");
+    let polled = Client::new(settings)?.poll(&repos).await?;
+    assert_eq!(polled.iter().flatten().count(), 4);
+    server.stop().await;
+    let Some(node) = node() else {
+        return skip("the_calls_of_an_app_conform", NO_NODE);
+    };
+    let said = script(&node, "conformance.mjs", &[&record.to_string_lossy()]).await?;
+    assert!(said.contains(" 0 failed"), "{said}");
+    for path in [
+        "/app",
+        "/app/installations",
+        "/repos/{owner}/{repo}/installation",
+    ] {
+        let text = std::fs::read_to_string(&record)?;
+        let last = path.rsplit('/').next().unwrap_or_default();
+        assert!(text.contains(&format!("/{last}\"")), "{path} was called");
+    }
     Ok(())
 }

@@ -120,7 +120,11 @@ fn keys(source: &str) -> BTreeSet<String> {
 #[test]
 fn every_setting_is_on_the_page() {
     let page = text("docs/settings.md");
-    for source in ["src/estate/settings.rs", "src/estate/read.rs"] {
+    for source in [
+        "src/estate/settings.rs",
+        "src/estate/read.rs",
+        "src/estate/entry.rs",
+    ] {
         let source = text(source);
         let found = keys(source.split("#[cfg(test)]").next().unwrap());
         assert!(found.len() > 5, "{found:?}");

@@ -160,8 +160,9 @@ fn t15_secrets_in_plain_text() -> Tested {
     assert!(!said.contains("CANARY") && !said.contains(&key), "{said}");
     insta::assert_snapshot!(said, @r"
     customers/acme/web/secrets.yaml:2:13: `db.password` is plain text in a file for secrets; encrypt the file with SOPS, or write a SealedSecret or a placeholder such as `<path:kv/data/app#key>`, and replace the secret, since it stands in git's history [secret-plain]
+    products/web/terraform: warning: there is no `.terraform.lock.hcl`, so each plan may take another version of `hashicorp/aws`; run `terraform providers lock` in the module and commit what it writes [module-lock]
     products/web/terraform/main.tf:2:17: an AWS access key id stands here in plain text; revoke it, since it stays in git's history, and keep the new one in the secret store [secret-pattern]
-    2 to correct
+    2 to correct, 1 warning
     exit 1
     ");
     Ok(())
@@ -222,7 +223,7 @@ fn what_is_allowed_for_a_while() -> Tested {
     exit 1
     ");
     insta::assert_snapshot!(files(&entry("schema-required", "customers/", "9999-12-31"))?, @r"
-    tenantry.yml:3:13: `schema-required` cannot be allowed, only lints can: `collision-stack`, `collision-store`, `collision-repository`, `collision-bucket`, `collision-namespace`, `collision-id`, `foreign`, `secret-plain`, `secret-pattern`, `secret-possible`, `unread-file`; correct what it finds instead [estate]
+    tenantry.yml:3:13: `schema-required` cannot be allowed, only lints can: `collision-stack`, `collision-store`, `collision-repository`, `collision-bucket`, `collision-namespace`, `collision-id`, `foreign`, `secret-plain`, `secret-pattern`, `secret-possible`, `unread-file`, `module-backend`, `module-leftover`, `module-code`, `module-source`, `module-lock`, `module-variable`, `isolation-environment`; correct what it finds instead [estate]
     1 to correct
     exit 1
     ");

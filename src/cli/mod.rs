@@ -10,6 +10,7 @@ pub mod contracts;
 pub mod env;
 mod error;
 pub mod folder;
+mod github;
 pub mod print;
 pub mod revision;
 pub mod step;

@@ -30,6 +30,10 @@ pub enum Format {
     Yaml,
     /// Values as `terraform.tfvars.json`: only what the module declares (`resolve` only).
     Tfvars,
+    /// The list is `customers.json` of the cased kind (`customer import` only).
+    Cased,
+    /// The list is comma-separated (`customer import` only).
+    Csv,
 }
 
 impl Format {
@@ -42,6 +46,8 @@ impl Format {
             Self::Sarif => "sarif",
             Self::Yaml => "yaml",
             Self::Tfvars => "tfvars",
+            Self::Cased => "cased",
+            Self::Csv => "csv",
         }
     }
 }

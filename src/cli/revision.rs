@@ -71,6 +71,48 @@ struct Revision<'a> {
 }
 
 /// `git` in `dir`, with an environment of our own.
+/// What stands in `folder` (relative to `dir`) and not in the last commit, in words; `None` when
+/// git has all of it.
+pub fn uncommitted(dir: &Path, folder: &str) -> Result<Option<String>, CliError> {
+    let (inside, ..) = run(dir, &["rev-parse", "--verify", "--quiet", "HEAD^{commit}"])?;
+    if !inside {
+        return Ok(Some(
+            "this is no git repository, or it has no commit".to_owned(),
+        ));
+    }
+    let args = [
+        "--no-optional-locks",
+        "status",
+        "--porcelain=v1",
+        "--ignored",
+        "--untracked-files=all",
+        "-z",
+        "--",
+        folder,
+    ];
+    let (ok, out, said) = run(dir, &args)?;
+    if !ok {
+        return Err(CliError::failed(format!(
+            "git cannot say what is committed: {}",
+            first(&said)
+        )));
+    }
+    let text = String::from_utf8_lossy(&out);
+    // A file that was deleted is in the last commit.
+    let mut names = text
+        .split('\0')
+        .filter_map(|line| Some((line.get(..2)?, line.get(3..)?)))
+        .filter(|(state, _)| !matches!(*state, " D" | "D "))
+        .map(|(_, name)| format!("`{}`", shown(name)));
+    let Some(one) = names.next() else {
+        return Ok(None);
+    };
+    Ok(Some(match names.count() {
+        0 => one,
+        more => format!("{one} and {more} more"),
+    }))
+}
+
 fn git(dir: &Path, args: &[&str]) -> Command {
     let env = Env::read();
     let mut git = Command::new("git");

@@ -3,6 +3,7 @@
 use super::env::Env;
 use super::error::CliError;
 use super::folder;
+pub use super::github::{api_url, client, client_of, source};
 use super::print::Printer;
 use crate::audit::Log;
 use crate::audit::key::{KeyError, PublicKey, SigningKey};
@@ -16,12 +17,10 @@ use crate::estate::resolve::Rules;
 use crate::estate::settings::{AuditKey, Settings};
 use crate::estate::{Estate, RepoSlug, Sha};
 use crate::github::model::User;
-use crate::github::{Client, ClientSettings, Token};
 use crate::store::Store;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 use tokio::sync::OnceCell;
 
 /// Flags that every step has.
@@ -68,29 +67,6 @@ pub fn in_environment(
         .hint("write the workflow again with `tenantry init manager`")),
         _ => Ok(()),
     }
-}
-
-/// A client for `token`. On this machine there is no limit to respect and no reason to be patient.
-pub fn client(api_url: &str, token: Option<&str>) -> Result<Client, CliError> {
-    let mut settings = ClientSettings::new(api_url, token.map(Token::new));
-    if ["http://127.0.0.1", "http://localhost", "http://[::1]"]
-        .iter()
-        .any(|p| api_url.starts_with(p))
-    {
-        settings.pace = Duration::ZERO;
-        settings.retry = Duration::from_millis(50);
-        settings.timeout = Duration::from_secs(5);
-    }
-    Ok(Client::new(settings)?)
-}
-
-/// GitHub's API root: the runner's, else the public one.
-pub fn api_url(env: &Env, estate: Option<&Estate>) -> String {
-    let set = estate.and_then(|e| e.settings.api_url.clone());
-    env.get("GITHUB_API_URL")
-        .map(str::to_owned)
-        .or(set)
-        .unwrap_or_else(|| "https://api.github.com".into())
 }
 
 /// Reads and checks the estate.
@@ -162,19 +138,14 @@ pub fn manager(args: &StepArgs, env: &Env) -> Result<Manager, CliError> {
             .ok_or_else(|| CliError::usage(format!("{name} is not set")).hint(what.to_owned()))
     };
     let own = client(
+        env,
         &api,
         Some(token(
             "GITHUB_TOKEN",
             "pass `github.token` of the manager's job",
         )?),
     )?;
-    let source = client(
-        &api,
-        Some(token(
-            "TENANTRY_SOURCE_TOKEN",
-            "pass the secret SOURCE_REPOS_PAT: it reads customers' repositories and answers them",
-        )?),
-    )?;
+    let source = client_of(env, &api, source(env, &estate.settings)?)?;
     let store = estate.settings.store.clone().ok_or_else(|| {
         CliError::usage("no store is set")
             .hint("add `store.url: s3://bucket/prefix` to tenantry.yml")

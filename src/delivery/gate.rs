@@ -15,7 +15,7 @@ use crate::estate::StackId;
 use crate::github::model::Approval;
 use std::time::Duration;
 
-/// Proof that a plan may be applied. Only [`decide`] makes one; [`ApprovedPlan::renewed`] hands it
+/// Proof that a plan may be applied. Only [`decide`] makes one; `ApprovedPlan::renewed` hands it
 /// on to a plan that changes the same.
 #[derive(Debug)]
 pub struct ApprovedPlan {

@@ -20,6 +20,7 @@ pub mod identity;
 pub mod intake;
 pub mod manager;
 pub mod open;
+pub mod overview;
 pub mod plan;
 pub mod publish;
 pub mod reach;

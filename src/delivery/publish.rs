@@ -9,6 +9,7 @@ use super::sticky::{Place, sticky};
 use super::trail;
 use crate::estate::model::Customer;
 use crate::estate::{Findings, RepoSlug, Sha};
+use crate::github::Client;
 use crate::github::model::Status;
 use crate::report::comment::{bodies, marker};
 use crate::report::escape::shorten;
@@ -35,6 +36,25 @@ pub fn say(error: &DeliveryError) -> String {
 /// Reports a request as it stands. With `last`, it is closed.
 pub async fn report(
     manager: &Manager,
+    name: &RequestName,
+    last: bool,
+) -> Result<RequestView, DeliveryError> {
+    tell(manager, &manager.source, name, last).await
+}
+
+/// The last report of a run, which has time: the final status is tried for until GitHub's limits
+/// have ended, and is the last thing that is given up. Then the request stays on the list of the
+/// unfinished ones, and a sweep tells it.
+pub async fn report_last(
+    manager: &Manager,
+    name: &RequestName,
+) -> Result<RequestView, DeliveryError> {
+    tell(manager, &manager.source.insisting(), name, true).await
+}
+
+async fn tell(
+    manager: &Manager,
+    teller: &Client,
     name: &RequestName,
     last: bool,
 ) -> Result<RequestView, DeliveryError> {
@@ -87,7 +107,14 @@ pub async fn report(
     // A commit that was overtaken may have got another request's final status, which stays.
     let overtaken = request.outcome == Some(Outcome::Superseded);
     if !(overtaken && already_final(manager, &request.repository, &request.name.sha).await?) {
-        status(manager, &request.repository, &request.name.sha, &view).await?;
+        status(
+            manager,
+            teller,
+            &request.repository,
+            &request.name.sha,
+            &view,
+        )
+        .await?;
     }
     told?;
     if last && request.outcome.is_some() && !request.told {
@@ -121,6 +148,7 @@ fn is_between(view: &RequestView) -> bool {
 /// Sets the commit status from the view.
 async fn status(
     manager: &Manager,
+    teller: &Client,
     repository: &RepoSlug,
     sha: &Sha,
     view: &RequestView,
@@ -130,11 +158,12 @@ async fn status(
         Overall::Success => "success",
         Overall::Failure => "failure",
     };
-    set_status(manager, repository, sha, state, &view.headline).await
+    set_status(manager, teller, repository, sha, state, &view.headline).await
 }
 
 async fn set_status(
     manager: &Manager,
+    teller: &Client,
     repository: &RepoSlug,
     sha: &Sha,
     state: &str,
@@ -149,15 +178,14 @@ async fn set_status(
         )),
         target_url: Some(manager.run.run.url.clone()).filter(|u| u.starts_with("http")),
     };
-    let newest = manager
-        .source
+    let newest = teller
         .statuses(repository, sha)
         .await?
         .into_iter()
         .find(|s| s.context == status.context);
     // 1,000 statuses per commit and context are all that GitHub keeps: the same one is not said twice.
     if newest.as_ref() != Some(&status) {
-        manager.source.set_status(repository, sha, &status).await?;
+        teller.set_status(repository, sha, &status).await?;
     }
     Ok(())
 }
@@ -214,6 +242,7 @@ pub async fn refused(
     }
     set_status(
         manager,
+        &manager.source,
         slug,
         sha,
         "failure",

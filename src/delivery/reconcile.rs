@@ -9,7 +9,8 @@ use super::records::{Outcome, Request, Seen, keys};
 use super::{publish, trail, unfinished};
 use crate::estate::model::{Customer, Status};
 use crate::estate::{CustomerId, Sha};
-use crate::github::api::Polled;
+use crate::github::Polled;
+use crate::github::budget::Budget;
 use std::collections::BTreeMap;
 
 /// What a sweep found.
@@ -32,13 +33,52 @@ const ENOUGH: usize = 200;
 /// No job lasts longer than this, in seconds (docs.github.com, "Usage limits").
 const LONGEST: u64 = 6 * 60 * 60;
 
+/// What GitHub says about the customers, before anybody is looked at.
+#[derive(Debug)]
+pub struct Survey<'a> {
+    found: Vec<Found<'a>>,
+    /// Whether a person asks about one customer.
+    asked: bool,
+    /// About what looking at those who changed will ask of GitHub.
+    pub budget: Budget,
+}
+
+#[derive(Debug)]
+struct Found<'a> {
+    customer: &'a Customer,
+    polled: Option<Polled>,
+    now: Option<Seen>,
+    before: Option<Seen>,
+}
+
+/// One look at a head: the repository, branch or pull request, who wrote it (2), the commit, and
+/// the way down to the file (4).
+const LOOK: Budget = Budget {
+    calls: 9,
+    points: 0,
+    creates: 0,
+};
+/// Telling how it stands: statuses and comment are read, then written.
+const TELL: Budget = Budget {
+    calls: 5,
+    points: 0,
+    creates: 2,
+};
+
 /// Looks at every active customer, or at `only` one: then a person asks, and what has failed is
 /// begun anew.
 pub async fn reconcile(
     manager: &Manager,
     only: Option<&CustomerId>,
 ) -> Result<Sweep, DeliveryError> {
-    let mut sweep = Sweep::default();
+    sweep(manager, survey(manager, only).await?).await
+}
+
+/// Asks GitHub where every active customer stands, or `only` one.
+pub async fn survey<'a>(
+    manager: &'a Manager,
+    only: Option<&CustomerId>,
+) -> Result<Survey<'a>, DeliveryError> {
     let customers: Vec<&Customer> = manager
         .estate
         .customers
@@ -55,7 +95,43 @@ pub async fn reconcile(
         .filter_map(|c| c.repository.clone())
         .collect();
     let polled = manager.source.poll(&repositories).await?;
+    let mut survey = Survey {
+        found: Vec::new(),
+        asked: only.is_some(),
+        budget: Budget::default(),
+    };
     for (customer, polled) in customers.into_iter().zip(polled) {
+        let key = keys::seen(&customer.id);
+        let before = manager.store.read::<Seen>(&key).await?.map(|(s, _)| s);
+        let now = polled.as_ref().map(|p| seen(manager, customer, p));
+        if let Some(now) = now.as_ref().filter(|now| before.as_ref() != Some(now)) {
+            let was = |n: &(u64, String)| before.as_ref().is_some_and(|b| b.pulls.contains(n));
+            let heads = u64::from(now.head.is_some()) + now.pulls.len() as u64;
+            let new = now.pulls.iter().filter(|n| !was(n)).count() as u64
+                + u64::from(before.as_ref().map(|b| &b.head) != Some(&now.head));
+            survey.budget += LOOK * heads;
+            survey.budget += TELL * new;
+        }
+        survey.found.push(Found {
+            customer,
+            polled,
+            now,
+            before,
+        });
+    }
+    Ok(survey)
+}
+
+/// Looks at those of a survey who changed, or who have something open.
+pub async fn sweep(manager: &Manager, survey: Survey<'_>) -> Result<Sweep, DeliveryError> {
+    let mut sweep = Sweep::default();
+    for Found {
+        customer,
+        polled,
+        now,
+        before,
+    } in survey.found
+    {
         if sweep.work.iter().map(|r| r.stacks.len()).sum::<usize>() >= ENOUGH {
             tracing::warn!(
                 "enough work for one run; the next sweep goes on with `{}`",
@@ -64,11 +140,12 @@ pub async fn reconcile(
             break;
         }
         sweep.customers += 1;
-        let looked = match polled {
-            Some(polled) if Some(polled.id) == customer.repository_id => {
-                look(manager, customer, &polled, only.is_some(), &mut sweep).await
+        let looked = match polled.zip(now) {
+            Some((polled, now)) if Some(polled.id) == customer.repository_id => {
+                let changed = before.as_ref() != Some(&now) || survey.asked;
+                look(manager, customer, &polled, now, changed, &mut sweep).await
             }
-            Some(polled) => {
+            Some((polled, _)) => {
                 sweep.failed.push((customer.id.clone(), format!("its repository is another one now (id {}); check customers/{}/metadata.yaml", polled.id, customer.id)));
                 continue;
             }
@@ -86,24 +163,27 @@ pub async fn reconcile(
     Ok(sweep)
 }
 
+fn seen(manager: &Manager, customer: &Customer, polled: &Polled) -> Seen {
+    Seen {
+        head: polled.head.as_ref().map(|(_, sha)| sha.clone()),
+        pulls: polled.pulls.clone(),
+        estate: manager.estate_digest(&customer.id),
+    }
+}
+
 async fn look(
     manager: &Manager,
     customer: &Customer,
     polled: &Polled,
-    again: bool,
+    now: Seen,
+    changed: bool,
     sweep: &mut Sweep,
 ) -> Result<(), DeliveryError> {
-    let now = Seen {
-        head: polled.head.as_ref().map(|(_, sha)| sha.clone()),
-        pulls: polled.pulls.clone(),
-        estate: manager.estate_digest(&customer.id),
-    };
     let key = keys::seen(&customer.id);
-    let before = manager.store.read::<Seen>(&key).await?.map(|(s, _)| s);
     let open_requests = look_after(manager, customer, polled, sweep).await?;
     // A run that was started once more has something to find, also when nothing has moved.
-    let asked = again || manager.run.run.attempt > 1;
-    if before.as_ref() == Some(&now) && !open_requests && !asked {
+    let again = manager.run.run.attempt > 1;
+    if !changed && !open_requests && !again {
         return Ok(());
     }
     let mut events: Vec<(Event, &str)> = polled

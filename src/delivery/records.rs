@@ -395,6 +395,17 @@ pub mod keys {
     pub fn applied(stack: &StackId) -> String {
         format!("applied/{stack}.json")
     }
+    /// The folder of [`applied`], of one customer or of all.
+    pub fn applied_folder(customer: Option<&CustomerId>) -> String {
+        customer.map_or_else(|| "applied".to_owned(), |c| format!("applied/{c}"))
+    }
+    /// Whose [`applied`] this is.
+    pub fn stack_of_applied(key: &str) -> Option<StackId> {
+        key.strip_prefix("applied/")?
+            .strip_suffix(".json")?
+            .parse()
+            .ok()
+    }
     /// The lease.
     pub fn lease(stack: &StackId) -> String {
         format!("leases/{stack}.json")

@@ -11,6 +11,7 @@ use crate::estate::{Finding, Findings, Place, RepoSlug, Sha};
 use crate::github::GithubError;
 use crate::github::api::FileAt;
 use crate::github::model::{Repository, User};
+use crate::report::escape::terminal;
 
 /// A commit of a customer, verified.
 #[derive(Debug, Clone)]
@@ -69,9 +70,7 @@ pub async fn verify(
 ) -> Result<Verified, DeliveryError> {
     let (_, id) = registered(customer)?;
     if customer.status == Status::Suspended {
-        return Err(
-            Refusal::new("suspended", "this customer is suspended; ask your provider").into(),
-        );
+        return Err(Refusal::new("suspended", suspended(customer)).into());
     }
     let (slug, repository) = repository(manager, customer).await?;
     let mut people = Vec::new();
@@ -162,6 +161,23 @@ pub async fn verify(
     })
 }
 
+/// What a suspended customer reads: the reason only if the provider says so.
+fn suspended(customer: &Customer) -> String {
+    match &customer.suspension {
+        Some(why) if why.public => {
+            let reason: Vec<&str> = why.reason.split_whitespace().collect();
+            format!(
+                "this customer is suspended: {}",
+                terminal(&reason.join(" "))
+            )
+        }
+        Some(_) => {
+            "this customer is suspended; your provider knows the reason, ask them".to_owned()
+        }
+        None => "this customer is suspended; ask your provider".to_owned(),
+    }
+}
+
 fn readable(error: GithubError, slug: &RepoSlug) -> DeliveryError {
     if error.is_not_found() {
         return Refusal::new("repository-gone", format!("`{slug}` cannot be read; it was removed or renamed, or TENANTRY_SOURCE_TOKEN may not see it")).into();
@@ -216,5 +232,34 @@ pub async fn contract(
         Ok(files)
     } else {
         Err(Findings(findings).into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estate::{Estate, Files};
+
+    #[test]
+    fn a_reason_is_read_by_the_customer_only_if_it_is_public() -> Result<(), Findings> {
+        for (suspension, said) in [
+            ("", "this customer is suspended; ask your provider"),
+            (
+                "suspension: {reason: \"late, again\"}",
+                "this customer is suspended; your provider knows the reason, ask them",
+            ),
+            (
+                "suspension: {reason: \"über\\nfällig\", public: true}",
+                "this customer is suspended: über fällig",
+            ),
+        ] {
+            let mut files = Files::new();
+            let text = format!("status: suspended\n{suspension}\n");
+            files.insert("customers/acme/metadata.yaml", text.into_bytes());
+            let estate = Estate::read(files)?;
+            let found: Vec<String> = estate.customers.values().map(suspended).collect();
+            assert_eq!(found, [said]);
+        }
+        Ok(())
     }
 }

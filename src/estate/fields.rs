@@ -178,6 +178,11 @@ impl<'a> Fields<'a> {
         self.findings.extend(other);
     }
 
+    /// Ends the reading of some keys of a map whose other keys somebody else reads.
+    pub fn found(self) -> Vec<Finding> {
+        self.findings
+    }
+
     /// Ends the reading of a map in which every key must be known.
     pub fn finish(mut self) -> Vec<Finding> {
         for (key, _) in self.node.entries() {

@@ -33,6 +33,10 @@ impl Files {
         };
         Arc::make_mut(&mut self.0).insert(path.into(), file);
     }
+    /// Takes one file away.
+    pub fn remove(&mut self, path: &str) {
+        Arc::make_mut(&mut self.0).remove(path);
+    }
     /// The bytes of one file.
     pub fn get(&self, path: &str) -> Option<&[u8]> {
         self.0.get(path).map(|f| f.bytes.as_ref())

@@ -9,6 +9,7 @@ pub mod defaults;
 pub mod describe;
 pub mod drift;
 pub mod effective;
+pub mod entry;
 pub mod expression;
 pub mod fields;
 pub mod files;
@@ -36,6 +37,7 @@ pub mod suggest;
 pub mod value;
 mod violation;
 pub mod yaml;
+pub mod yaml_edit;
 mod yaml_hint;
 
 pub use check::{Checked, check};

@@ -1,5 +1,6 @@
 //! The estate as data: customers, their subscriptions, products.
 
+use super::entry::{About, Suspension};
 use super::files::Files;
 use super::finding::{Finding, Findings, Place};
 use super::ids::{CustomerId, EnvironmentId, ProductId, RepoSlug, StackId, shown};
@@ -65,6 +66,16 @@ pub enum Status {
     Suspended,
 }
 
+impl Status {
+    /// Its name in files.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
 /// A registry entry.
 #[derive(Debug, Clone)]
 pub struct Customer {
@@ -78,6 +89,10 @@ pub struct Customer {
     pub repository_id: Option<u64>,
     /// Whether it is served.
     pub status: Status,
+    /// Why it is not.
+    pub suspension: Option<Suspension>,
+    /// What else is known of it.
+    pub about: About,
     /// Its own state bucket.
     pub state_bucket: Option<String>,
     /// What is hidden for this customer besides the provider's own.

@@ -1,5 +1,6 @@
 //! Reading products and registry entries out of their files.
 
+use super::entry::{About, Suspension};
 use super::fields::Fields;
 use super::files::Files;
 use super::finding::{Finding, Place};
@@ -99,6 +100,8 @@ pub(super) fn read_customer(
         repository: None,
         repository_id: None,
         status: Status::Active,
+        suspension: None,
+        about: About::default(),
         state_bucket: None,
         redact: super::redact::Redact::default(),
         subscriptions: Vec::new(),
@@ -120,6 +123,8 @@ pub(super) fn read_customer(
         ) {
             customer.status = status;
         }
+        customer.suspension = Suspension::read(&mut fields);
+        customer.about = About::read(&path, &node, products, &mut fields);
         customer.redact = super::redact::Redact::read(&mut fields);
         if let Some(mut state) = fields.fields("state") {
             customer.state_bucket = state.text("bucket");

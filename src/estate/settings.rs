@@ -4,7 +4,7 @@ use super::allow::{self, Allowance};
 use super::drift::{self, DriftSettings};
 use super::fields::{Fields, checked};
 use super::finding::{Finding, Findings};
-use super::ids::{EnvironmentId, RepoSlug};
+use super::ids::{CustomerId, EnvironmentId, RepoSlug};
 use super::redact::Redact;
 use super::value::{Data, Node};
 use std::collections::BTreeMap;
@@ -46,6 +46,45 @@ pub enum StateBackend {
         /// Absolute path.
         path: String,
     },
+}
+
+/// How the provider calls the repositories that it makes for customers: `customer-<id>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RepositoryName(Option<(String, String)>);
+
+impl RepositoryName {
+    /// What the repository of `customer` is called, unless any name will do.
+    pub fn of(&self, customer: &CustomerId) -> Option<String> {
+        let (before, behind) = self.0.as_ref()?;
+        Some(format!("{before}{customer}{behind}"))
+    }
+}
+
+impl Default for RepositoryName {
+    fn default() -> Self {
+        Self(Some(("customer-".to_owned(), String::new())))
+    }
+}
+
+impl std::str::FromStr for RepositoryName {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text == "any" {
+            return Ok(Self(None));
+        }
+        let fine = |part: &str| {
+            part.len() <= 50
+                && part
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+        };
+        match text.split_once("<id>") {
+            Some((before, behind)) if fine(before) && fine(behind) => {
+                Ok(Self(Some((before.to_owned(), behind.to_owned()))))
+            }
+            _ => Err("write a name with `<id>` in it, such as `customer-<id>`, or `any`"),
+        }
+    }
 }
 
 /// A public key of the audit log, `ed25519:<base64 of 32 bytes>`; only its form is known here.
@@ -129,6 +168,8 @@ pub struct Settings {
     pub allow: Vec<Allowance>,
     /// The audit log.
     pub audit: AuditSettings,
+    /// How customers' repositories are called where the provider owns them.
+    pub repository_name: RepositoryName,
     /// What was changed outside of tenantry.
     pub drift: DriftSettings,
 }
@@ -157,6 +198,7 @@ impl Default for Settings {
             redact: Redact::default(),
             allow: Vec::new(),
             audit: AuditSettings::default(),
+            repository_name: RepositoryName::default(),
             drift: DriftSettings::default(),
         }
     }
@@ -205,7 +247,8 @@ impl Settings {
         }
         if let Some(mut github) = top.fields("github") {
             out.api_url = url(&mut github, "api_url");
-            if let Some(issuer) = url(&mut github, "oidc_issuer") {
+            let issuer = url(&mut github, "oidc_issuer");
+            if let Some(issuer) = issuer.or_else(|| servers_issuer(out.api_url.as_deref()?)) {
                 out.oidc_issuer = issuer.trim_end_matches('/').to_owned();
             }
             top.absorb(github.finish());
@@ -270,9 +313,19 @@ impl Settings {
             out.audit.store = audit.text("store");
             top.absorb(audit.finish());
         }
+        if let Some(mut customers) = top.fields("customers") {
+            out.repository_name = customers.parsed("repository_name").unwrap_or_default();
+            top.absorb(customers.finish());
+        }
         out.drift = drift::read(&mut top);
         checked(out, top.finish())
     }
+}
+
+/// The issuer of a GitHub Enterprise Server (docs.github.com, "OpenID Connect reference").
+fn servers_issuer(api_url: &str) -> Option<String> {
+    let host = api_url.trim_end_matches('/').strip_suffix("/api/v3")?;
+    Some(format!("{host}/_services/token"))
 }
 
 fn url(fields: &mut Fields<'_>, key: &'static str) -> Option<String> {
@@ -356,4 +409,27 @@ fn read_gates(node: &Node, gates: &mut BTreeMap<EnvironmentId, GateRule>) -> Vec
         findings.extend(rule.finish());
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estate::yaml::{self, Reading};
+
+    fn issuer(github: &str) -> String {
+        let text = format!("version: 1\n{github}");
+        let node = yaml::read(PATH, text.as_bytes(), Reading::Strict).unwrap();
+        Settings::read(&node).unwrap().oidc_issuer
+    }
+
+    #[test]
+    fn an_enterprise_server_signs_identities_itself() {
+        let server = "github:\n  api_url: https://git.example.com/api/v3/\n";
+        assert_eq!(issuer(server), "https://git.example.com/_services/token");
+        let other = format!("{server}  oidc_issuer: https://sso.example.com/\n");
+        assert_eq!(issuer(&other), "https://sso.example.com");
+        for not in ["", "github:\n  api_url: https://api.acme.ghe.com\n"] {
+            assert_eq!(issuer(not), GITHUB_ISSUER);
+        }
+    }
 }

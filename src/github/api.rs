@@ -1,7 +1,8 @@
 //! The calls that tenantry makes, typed. Reading and writing are told apart by name only here;
 //! [`crate::delivery`] hands out the writing half where something may be written.
 
-use super::client::{Client, GithubError, Repeat};
+use super::client::{Client, Repeat};
+use super::error::GithubError;
 use super::model::*;
 use crate::estate::{RepoSlug, Sha};
 use base64::Engine as _;
@@ -34,56 +35,10 @@ pub struct Authors {
     pub unknown: bool,
 }
 
-/// What becomes of one customer repository in a poll.
-#[derive(Debug, Clone)]
-pub struct Polled {
-    /// Numeric id.
-    pub id: u64,
-    /// Name of the default branch and its head.
-    pub head: Option<(String, String)>,
-    /// Open pull requests of the same repository into the default branch: number and head.
-    pub pulls: Vec<(u64, String)>,
-}
-
 impl Client {
     pub(super) async fn read<T: DeserializeOwned>(&self, path: &str) -> Result<T> {
         let reply = self.send(Method::GET, path, None, Repeat::Safe).await?;
         shape(&format!("GET {path}"), reply.body)
-    }
-
-    /// All pages of a list; `field` names the list inside the answer, where it is not the answer.
-    pub(super) async fn pages<T: DeserializeOwned>(
-        &self,
-        path: &str,
-        field: Option<&str>,
-    ) -> Result<Vec<T>> {
-        let mut out = Vec::new();
-        for page in 1..=30 {
-            let sign = if path.contains('?') { '&' } else { '?' };
-            let reply = self
-                .send(
-                    Method::GET,
-                    &format!("{path}{sign}per_page=100&page={page}"),
-                    None,
-                    Repeat::Safe,
-                )
-                .await?;
-            let list = match field {
-                Some(field) => reply.body.get(field).cloned().unwrap_or(Value::Null),
-                None => reply.body,
-            };
-            let items: Vec<T> = shape(&format!("GET {path}"), list)?;
-            let more = reply
-                .headers
-                .get(http::header::LINK)
-                .and_then(|v| v.to_str().ok())
-                .is_some_and(|l| l.contains("rel=\"next\""));
-            out.extend(items);
-            if !more {
-                break;
-            }
-        }
-        Ok(out)
     }
 
     pub(super) async fn write(
@@ -188,9 +143,12 @@ impl Client {
         .await
         .map(|_| ())
     }
-    /// Who the token belongs to; installation tokens have no user.
+    /// Who the token belongs to, or the account of the App. A workflow's own token has no user.
     pub async fn myself(&self) -> Result<User> {
-        self.read("/user").await
+        match self.app() {
+            Some(_) => self.app_user().await,
+            None => self.read("/user").await,
+        }
     }
     /// Sends a hint. A second one with the same request id is recognised, so it may be repeated.
     pub async fn dispatch(&self, repo: &RepoSlug, kind: &str, payload: &Value) -> Result<()> {
@@ -235,42 +193,6 @@ impl Client {
                 ))
                 .await?,
             );
-        }
-        Ok(out)
-    }
-
-    /// Heads and open pull requests of many repositories, about one call per 100 of them.
-    /// A repository that the token cannot see comes back as `None`.
-    pub async fn poll(&self, repos: &[RepoSlug]) -> Result<Vec<Option<Polled>>> {
-        let mut out = Vec::new();
-        for chunk in repos.chunks(100) {
-            let parts: Vec<String> = chunk
-                .iter()
-                .enumerate()
-                .map(|(i, r)| {
-                    // Owner and name are checked (letters, digits, `-_.`), so they need no escapes.
-                    format!(
-                        "r{i}: repository(owner:\"{}\",name:\"{}\"){{ databaseId defaultBranchRef{{ name target{{ oid }} }} pullRequests(states:OPEN, first:50){{ nodes{{ number headRefOid baseRefName isCrossRepository }} }} }}",
-                        r.owner(),
-                        r.name()
-                    )
-                })
-                .collect();
-            let query = json!({"query": format!("query {{ {} }}", parts.join(" "))});
-            let answer = self
-                .write(Method::POST, "/graphql", &query, Repeat::Safe)
-                .await?;
-            let data = answer
-                .get("data")
-                .filter(|d| d.is_object())
-                .ok_or_else(|| GithubError::Unexpected {
-                    call: "POST /graphql".to_owned(),
-                    why: answer
-                        .pointer("/errors/0/message")
-                        .and_then(Value::as_str)
-                        .map_or("no data".to_owned(), crate::estate::ids::shown),
-                })?;
-            out.extend((0..chunk.len()).map(|i| polled(&data[format!("r{i}")])));
         }
         Ok(out)
     }
@@ -385,35 +307,4 @@ pub enum FileAt {
     TooLarge(u64),
     /// A symbolic link, an executable, a submodule or a folder.
     NotRegular(String),
-}
-
-fn polled(value: &Value) -> Option<Polled> {
-    let id = value.get("databaseId")?.as_u64()?;
-    let branch = value
-        .pointer("/defaultBranchRef/name")
-        .and_then(Value::as_str);
-    let oid = value
-        .pointer("/defaultBranchRef/target/oid")
-        .and_then(Value::as_str);
-    let pulls = value
-        .pointer("/pullRequests/nodes")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-        .filter(|p| {
-            p.get("isCrossRepository") == Some(&Value::Bool(false))
-                && p.get("baseRefName").and_then(Value::as_str) == branch
-        })
-        .filter_map(|p| {
-            Some((
-                p.get("number")?.as_u64()?,
-                p.get("headRefOid")?.as_str()?.to_owned(),
-            ))
-        })
-        .collect();
-    Some(Polled {
-        id,
-        head: branch.zip(oid).map(|(b, o)| (b.to_owned(), o.to_owned())),
-        pulls,
-    })
 }

@@ -1,6 +1,7 @@
 //! What lies between two commits of a repository.
 
-use super::client::{Client, GithubError};
+use super::client::Client;
+use super::error::GithubError;
 use super::model::Comparison;
 use crate::estate::{RepoSlug, Sha};
 

@@ -1,13 +1,32 @@
 //! The client for GitHub. `octocrab` is named in this room only.
 //!
-//! [`Client`] keeps GitHub's rules (pace, limits, retries); [`wire`] carries one call; [`api`] is
-//! the small part of the REST and GraphQL interface that tenantry uses, typed.
+//! [`Client`] keeps GitHub's rules (pace, limits, retries, redirects, kept answers); [`wire`] carries
+//! one call; [`api`] is the small part of the REST and GraphQL interface that tenantry uses, typed.
+//! A GitHub App is one of the credentials that the client speaks for.
 
+mod address;
 pub mod api;
+mod app;
+pub mod budget;
+mod cache;
 mod client;
 pub mod compare;
+mod credential;
+mod error;
 pub mod issues;
+mod limit;
 pub mod model;
+mod pages;
+mod poll;
+mod proxy;
+pub mod relations;
 pub mod wire;
 
-pub use client::{Client, ClientSettings, GithubError, Token};
+pub use app::{App, BadApp};
+pub use cache::Answers;
+pub use client::{Client, ClientSettings};
+pub use credential::{Credential, Token};
+pub use error::GithubError;
+pub use limit::Allowance;
+pub use poll::Polled;
+pub use proxy::{BadProxy, Proxies};

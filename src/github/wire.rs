@@ -1,11 +1,19 @@
 //! How one call reaches GitHub and one answer comes back. [`super::Client`] decides what is sent,
 //! how often and when.
 
-use super::client::{ClientSettings, GithubError};
+use super::address;
+use super::client::ClientSettings;
+use super::credential::Token;
+use super::error::GithubError;
 use futures_util::future::BoxFuture;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use http_body_util::BodyExt as _;
-use octocrab::Octocrab;
+use hyper_rustls::HttpsConnectorBuilder;
+use hyper_util::client::legacy::Client as Hyper;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::client::legacy::connect::proxy::Tunnel;
+use hyper_util::rt::TokioExecutor;
+use octocrab::{AuthState, OctoBody, Octocrab, OctocrabBuilder};
 use serde_json::Value;
 use std::time::Duration;
 
@@ -14,10 +22,14 @@ use std::time::Duration;
 pub struct Call<'a> {
     /// Method.
     pub method: &'a Method,
-    /// Path and query under the API root.
+    /// Path and query under the API root; `/graphql` for GraphQL, wherever it is.
     pub path: &'a str,
     /// JSON, if anything is sent.
     pub body: Option<&'a Value>,
+    /// In whose name.
+    pub token: Option<&'a Token>,
+    /// The `ETag` of an answer that is at hand.
+    pub etag: Option<&'a str>,
 }
 
 /// A bounded answer.
@@ -40,51 +52,91 @@ pub trait Wire: std::fmt::Debug + Send + Sync {
 
 /// No answer that tenantry needs is larger (a recursive tree of a big repository).
 const MAX_ANSWER: usize = 64 << 20;
+/// A connection that is not there after this long is not there.
+const CONNECT: Duration = Duration::from_secs(10);
 
 /// The real one.
 #[derive(Debug)]
-pub(super) struct Octo(Octocrab);
+pub(super) struct Octo {
+    inner: Octocrab,
+    root: String,
+}
 
 impl Octo {
     /// Nothing is sent yet. Must be called inside a tokio runtime.
     pub(super) fn new(settings: &ClientSettings) -> Result<Self, GithubError> {
-        let setup = |why: String| GithubError::Unexpected {
-            call: "the client's set-up".to_owned(),
-            why,
+        let root = address::check(&settings.api_url)?;
+        let mut tcp = HttpConnector::new();
+        tcp.enforce_http(false);
+        tcp.set_nodelay(true);
+        tcp.set_connect_timeout(Some(CONNECT));
+        let tls = HttpsConnectorBuilder::new()
+            .with_provider_and_native_roots(rustls::crypto::aws_lc_rs::default_provider())
+            .map_err(|_| GithubError::Setup {
+                why: "this machine has no root certificates; SSL_CERT_FILE may name some"
+                    .to_owned(),
+            })?;
+        let tls = match root.scheme() {
+            "https" => tls.https_only(),
+            _ => tls.https_or_http(),
         };
-        let mut builder = Octocrab::builder()
-            .base_uri(settings.api_url.as_str())
-            .map_err(|_| setup(format!("`{}` is not a URL", settings.api_url)))?
-            .set_connect_timeout(Some(Duration::from_secs(10)))
-            .set_read_timeout(Some(settings.timeout))
-            .set_write_timeout(Some(settings.timeout))
-            .add_header(
-                header::USER_AGENT,
-                format!("tenantry/{}", env!("CARGO_PKG_VERSION")),
-            );
-        if let Some(token) = &settings.token {
-            builder = builder.personal_token(token.expose().to_owned());
-        }
-        let inner = builder
-            .build()
-            .map_err(|_| setup("the TLS set-up failed".to_owned()))?;
-        Ok(Self(inner))
+        let tls = tls.enable_http1();
+        let pool = Hyper::builder(TokioExecutor::new());
+        let inner = match settings.proxies.towards(&root) {
+            None => crab(pool.build::<_, OctoBody>(tls.wrap_connector(tcp))),
+            Some(found) => {
+                let mut tunnel = Tunnel::new(found.proxy, tcp);
+                if let Some(authorization) = found.authorization {
+                    tunnel = tunnel.with_auth(authorization);
+                }
+                crab(pool.build::<_, OctoBody>(tls.wrap_connector(tunnel)))
+            }
+        };
+        Ok(Self {
+            inner,
+            root: settings.api_url.clone(),
+        })
     }
+
+    fn request(&self, call: Call<'_>) -> Option<http::Request<OctoBody>> {
+        let uri: Uri = address::of_call(&self.root, call.path).parse().ok()?;
+        let mut request = http::Request::builder()
+            .method(call.method.clone())
+            .uri(uri)
+            .header(header::ACCEPT, "application/vnd.github+json")
+            .header("X-GitHub-Api-Version", "2022-11-28")
+            .header(
+                header::USER_AGENT,
+                concat!("tenantry/", env!("CARGO_PKG_VERSION")),
+            );
+        if let Some(token) = call.token {
+            let mut value = HeaderValue::from_str(&format!("Bearer {}", token.expose())).ok()?;
+            value.set_sensitive(true);
+            request = request.header(header::AUTHORIZATION, value);
+        }
+        if let Some(etag) = call.etag {
+            request = request.header(header::IF_NONE_MATCH, etag);
+        }
+        self.inner.build_request(request, call.body).ok()
+    }
+}
+
+/// `octocrab` over a service of ours: its own has no way through a proxy.
+fn crab<C>(service: Hyper<C, OctoBody>) -> Octocrab
+where
+    C: hyper_util::client::legacy::connect::Connect + Clone + Send + Sync + 'static,
+{
+    let builder = OctocrabBuilder::new_empty().with_service(service);
+    let Ok(crab) = builder.with_auth(AuthState::None).build();
+    crab
 }
 
 impl Wire for Octo {
     fn call<'a>(&'a self, call: Call<'a>) -> BoxFuture<'a, Result<Reply, String>> {
         Box::pin(async move {
-            let builder = http::Request::builder()
-                .method(call.method.clone())
-                .uri(call.path)
-                .header(header::ACCEPT, "application/vnd.github+json")
-                .header("X-GitHub-Api-Version", "2022-11-28");
-            let request = self
-                .0
-                .build_request(builder, call.body)
-                .map_err(|_| "the request cannot be written".to_owned())?;
-            let response = self.0.execute(request).await.map_err(|e| outermost(&e))?;
+            let request = self.request(call);
+            let request = request.ok_or("the request cannot be written")?;
+            let response = self.inner.execute(request).await.map_err(|e| causes(&e))?;
             let (parts, body) = response.into_parts();
             let limited = http_body_util::Limited::new(body, MAX_ANSWER);
             let bytes = limited
@@ -107,15 +159,22 @@ impl Wire for Octo {
 }
 
 /// What went wrong, without the request that holds the token.
-fn outermost(error: &octocrab::Error) -> String {
-    use std::error::Error as _;
-    let text = error
-        .source()
-        .map_or_else(|| error.to_string(), ToString::to_string);
-    text.lines()
-        .next()
-        .unwrap_or("the connection failed")
-        .chars()
-        .take(200)
-        .collect()
+fn causes(error: &octocrab::Error) -> String {
+    let mut source = std::error::Error::source(error);
+    let mut out = String::new();
+    while let Some(cause) = source {
+        let text = cause.to_string();
+        let line = text.lines().next().unwrap_or_default();
+        if !out.contains(line) {
+            if !out.is_empty() {
+                out.push_str(": ");
+            }
+            out.push_str(line);
+        }
+        source = cause.source();
+    }
+    if out.is_empty() {
+        out.push_str("the connection failed");
+    }
+    out.chars().take(200).collect()
 }

@@ -26,6 +26,9 @@ pub fn authenticate(s: &State, req: &Req) -> Result<Option<Token>, Reply> {
     if req.header("authorization").is_none() {
         return Ok(None);
     }
+    if let Some(jwt) = bearer(req).filter(|t| t.matches('.').count() == 2 && t.starts_with("ey")) {
+        return super::rest::apps::authenticate(s, jwt).map(Some);
+    }
     let token = bearer(req).and_then(|t| s.tokens.get(t));
     match token {
         Some(t) if t.expires.is_none_or(|e| e > s.now()) => Ok(Some(t.clone())),
@@ -93,7 +96,7 @@ impl Ctx<'_> {
         );
         match self.who.as_ref().map(|t| &t.grant) {
             None => Err(Reply::error(401, "Requires authentication")),
-            Some(Grant::Run { .. }) => {
+            Some(Grant::Run { .. } | Grant::Installation { .. } | Grant::App(_)) => {
                 Err(Reply::error(403, "Resource not accessible by integration")
                     .with("x-accepted-github-permissions", accepted))
             }
@@ -124,7 +127,7 @@ impl Ctx<'_> {
             .skip(3)
             .map(str::to_owned)
             .collect();
-        let mut url = format!("{}/repositories/{id}", self.s.url);
+        let mut url = format!("{}/repositories/{id}", self.s.api_root());
         for seg in rest {
             url.push('/');
             url.push_str(&seg);

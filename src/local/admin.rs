@@ -4,7 +4,7 @@ use super::events;
 use super::faults::Fault;
 use super::http::{Reply, Res, need, text};
 use super::model::{Approval, Grant, Level, Permissions, Variable};
-use super::rest::{contents, repos, settings};
+use super::rest::{apps, contents, repos, settings};
 use super::state::State;
 use serde_json::{Value, json};
 use std::collections::HashMap;
@@ -21,6 +21,8 @@ pub fn route(c: &mut Ctx) -> Res {
         ("POST", ["users"]) => account(s, &body, "User"),
         ("POST", ["orgs"]) => account(s, &body, "Organization"),
         ("POST", ["tokens"]) => token(s, &body),
+        ("POST", ["apps"]) => apps::make(s, &body),
+        ("POST", ["installations"]) => apps::install(s, &body),
         ("POST", ["repos"]) => repo(s, &body),
         ("POST", ["commits"]) => commit(s, &body),
         ("POST", ["collaborators"]) => {
@@ -71,12 +73,12 @@ pub fn route(c: &mut Ctx) -> Res {
     }
 }
 
-fn user_id(s: &State, login: &str) -> Result<u64, Reply> {
+pub(super) fn user_id(s: &State, login: &str) -> Result<u64, Reply> {
     let found = s.account(login).map(|a| a.id);
     found.ok_or_else(|| Reply::error(422, &format!("no such account: `{login}`")))
 }
 
-fn repo_id(s: &State, body: &Value) -> Result<u64, Reply> {
+pub(super) fn repo_id(s: &State, body: &Value) -> Result<u64, Reply> {
     let full = need(body, "repo")?;
     s.find_full(full)
         .ok_or_else(|| Reply::error(422, &format!("no such repository: `{full}`")))

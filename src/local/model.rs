@@ -65,6 +65,47 @@ pub enum Grant {
         /// From `permissions:` of the workflow.
         permissions: Permissions,
     },
+    /// A GitHub App itself, by what it has signed.
+    App(u64),
+    /// A GitHub App where it is installed.
+    Installation {
+        /// The account.
+        owner: u64,
+        /// Its selected repositories; all of them if absent.
+        repos: Option<Vec<u64>>,
+        /// What the token was asked for.
+        permissions: Permissions,
+    },
+}
+
+/// A GitHub App.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// Numeric id.
+    pub id: u64,
+    /// Its name in addresses.
+    pub slug: String,
+    /// The account that it writes as.
+    pub bot: u64,
+    /// `RSAPublicKey`, DER.
+    pub public_key: Vec<u8>,
+    /// What its owner has given it.
+    pub permissions: BTreeMap<String, String>,
+    /// By id.
+    pub installations: BTreeMap<u64, Installation>,
+    /// When it was made.
+    pub created: i64,
+}
+
+/// Where an App is installed.
+#[derive(Debug, Clone)]
+pub struct Installation {
+    /// The account.
+    pub owner: u64,
+    /// Selected repositories; all of them if absent.
+    pub repos: Option<Vec<u64>>,
+    /// When it was made.
+    pub created: i64,
 }
 
 /// A credential.

@@ -111,28 +111,30 @@ fn rs256(key: &KeyPair, message: &str) -> Vec<u8> {
 
 /// Modulus and exponent out of `RSAPublicKey ::= SEQUENCE { INTEGER, INTEGER }` (RFC 8017).
 fn public_numbers(der: &[u8]) -> (&[u8], &[u8]) {
-    fn value(der: &[u8]) -> (&[u8], &[u8]) {
-        let first = usize::from(der.get(1).copied().unwrap_or(0));
-        let (length, start) = if first < 0x80 {
-            (first, 2)
-        } else {
-            let n = first & 0x7f;
-            let bytes = der.get(2..2 + n).unwrap_or_default();
-            (
-                bytes.iter().fold(0usize, |a, b| a << 8 | usize::from(*b)),
-                2 + n,
-            )
-        };
-        let end = (start + length).min(der.len());
-        (
-            der.get(start..end).unwrap_or_default(),
-            der.get(end..).unwrap_or_default(),
-        )
-    }
-    let (sequence, _) = value(der);
-    let (n, rest) = value(sequence);
-    let (e, _) = value(rest);
+    let (sequence, _) = der_value(der);
+    let (n, rest) = der_value(sequence);
+    let (e, _) = der_value(rest);
     (n.strip_prefix(&[0]).unwrap_or(n), e)
+}
+
+/// The content of the first DER value, and what stands behind it.
+pub fn der_value(der: &[u8]) -> (&[u8], &[u8]) {
+    let first = usize::from(der.get(1).copied().unwrap_or(0));
+    let (length, start) = if first < 0x80 {
+        (first, 2)
+    } else {
+        let n = first & 0x7f;
+        let bytes = der.get(2..2 + n).unwrap_or_default();
+        (
+            bytes.iter().fold(0usize, |a, b| a << 8 | usize::from(*b)),
+            2 + n,
+        )
+    };
+    let end = (start + length).min(der.len());
+    (
+        der.get(start..end).unwrap_or_default(),
+        der.get(end..).unwrap_or_default(),
+    )
 }
 
 /// The claims GitHub would put into a token for this run.
@@ -157,7 +159,7 @@ pub fn claims(s: &State, run: &Run, grant: &OidcGrant, audience: &str) -> Result
         "jti": format!("{}-{}-{}-{}-{}", &uuid[..8], &uuid[8..12], &uuid[12..16], &uuid[16..20], &uuid[20..32]),
         "sub": format!("{base}:{context}"),
         "aud": audience,
-        "iss": format!("{}/_oidc", s.url),
+        "iss": s.issuer_url(),
         "iat": now, "nbf": now - 300, "exp": now + LIFE,
         "ref": run.event.git_ref,
         "ref_type": if run.event.git_ref.starts_with("refs/tags/") { "tag" } else { "branch" },
@@ -193,12 +195,17 @@ pub fn claims(s: &State, run: &Run, grant: &OidcGrant, audience: &str) -> Result
     Ok(out)
 }
 
-/// `/_oidc/...`.
+/// `/_oidc/...`; on an Enterprise Server `/_services/token/...` as well.
 pub fn route(s: &mut State, req: &Req) -> Res {
-    let base = format!("{}/_oidc", s.url);
+    let base = s.issuer_url();
     let segs: Vec<&str> = req.segs.iter().map(String::as_str).collect();
-    match segs.as_slice() {
-        ["_oidc", ".well-known", "openid-configuration"] => Ok(Reply::ok(json!({
+    let rest = match segs.as_slice() {
+        ["_services", "token", rest @ ..] if s.enterprise => rest,
+        ["_oidc", rest @ ..] => rest,
+        _ => return Err(Reply::not_found()),
+    };
+    match rest {
+        [".well-known", "openid-configuration"] => Ok(Reply::ok(json!({
             "issuer": base,
             "jwks_uri": format!("{base}/.well-known/jwks"),
             "subject_types_supported": ["public", "pairwise"],
@@ -206,8 +213,8 @@ pub fn route(s: &mut State, req: &Req) -> Res {
             "id_token_signing_alg_values_supported": ["RS256"],
             "scopes_supported": ["openid"],
         }))),
-        ["_oidc", ".well-known", "jwks"] => Ok(Reply::ok(s.issuer.jwks())),
-        ["_oidc", "token"] => {
+        [".well-known", "jwks"] => Ok(Reply::ok(s.issuer.jwks())),
+        ["token"] => {
             let grant = super::access::bearer(req)
                 .and_then(|t| s.oidc_grants.get(t))
                 .cloned();

@@ -85,6 +85,8 @@ impl Server {
             repos: BTreeMap::new(),
             redirects: HashMap::new(),
             tokens: HashMap::new(),
+            apps: BTreeMap::new(),
+            enterprise: settings.runner.enterprise,
             runs: BTreeMap::new(),
             oidc_grants: HashMap::new(),
             issuer: Issuer::new()?,
@@ -209,18 +211,24 @@ impl Server {
 async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let query = parts.uri.query().unwrap_or("").to_owned();
-    let reply = match to_bytes(body, 100 << 20).await {
-        Ok(bytes) => {
+    let enterprise = inner.state().enterprise;
+    let path = match enterprise {
+        true => on_enterprise(parts.uri.path()),
+        false => Some(parts.uri.path()),
+    };
+    let reply = match (to_bytes(body, 100 << 20).await, path) {
+        (Ok(_), None) => Reply::not_found(),
+        (Ok(bytes), Some(path)) => {
             let req = Req::new(
                 parts.method.as_str(),
-                parts.uri.path(),
+                path,
                 &query,
                 parts.headers,
                 bytes.to_vec(),
             );
             exchange(&inner, req).await
         }
-        Err(_) => Reply::error(413, "Payload too large"),
+        (Err(_), _) => Reply::error(413, "Payload too large"),
     };
     let mut out = Response::builder().status(reply.status);
     for (name, value) in &reply.headers {
@@ -234,6 +242,16 @@ async fn handle(Shared(inner): Shared<Arc<Inner>>, request: Request) -> Response
         None => Body::empty(),
     };
     out.body(body).unwrap_or_default()
+}
+
+/// A path of an Enterprise Server as one of github.com.
+fn on_enterprise(path: &str) -> Option<&str> {
+    match path {
+        "/api/graphql" => Some("/graphql"),
+        "/api/v3/graphql" | "/api/v3" => None,
+        _ if path.starts_with("/_") => Some(path),
+        _ => path.strip_prefix("/api/v3").filter(|p| p.starts_with('/')),
+    }
 }
 
 /// One request from first to last: fault, handler, headers, journal, runs.
@@ -327,7 +345,7 @@ fn locked(inner: &Inner, req: &Req, kind: Option<&Kind>) -> Done {
 }
 
 fn answer(s: &mut State, req: &Req) -> Reply {
-    if req.path.starts_with("/_oidc") {
+    if req.path.starts_with("/_oidc") || req.path.starts_with("/_services/token") {
         return oidc::route(s, req).unwrap_or_else(|e| e);
     }
     let who = match access::authenticate(s, req) {

@@ -4,7 +4,7 @@ use super::faults::Faults;
 use super::git::Git;
 use super::http::Reply;
 use super::ids::random_hex;
-use super::model::{Account, Event, Grant, Level, OidcGrant, Permissions, Repo, Run, Token};
+use super::model::{Account, App, Event, Grant, Level, OidcGrant, Permissions, Repo, Run, Token};
 use super::oidc::Issuer;
 use super::record::Journal;
 use std::collections::{BTreeMap, HashMap};
@@ -35,6 +35,10 @@ pub struct State {
     pub redirects: HashMap<String, u64>,
     /// Credentials.
     pub tokens: HashMap<String, Token>,
+    /// GitHub Apps by id.
+    pub apps: BTreeMap<u64, App>,
+    /// Whether this is a GitHub Enterprise Server, whose API lies under `/api/v3`.
+    pub enterprise: bool,
     /// Workflow runs by id.
     pub runs: BTreeMap<u64, Run>,
     /// OIDC request tokens.
@@ -56,6 +60,24 @@ pub struct State {
 }
 
 impl State {
+    /// What the paths of the API begin with.
+    pub fn api_root(&self) -> String {
+        match self.enterprise {
+            true => format!("{}/api/v3", self.url),
+            false => self.url.clone(),
+        }
+    }
+
+    /// Who signs the identities of workflows.
+    pub fn issuer_url(&self) -> String {
+        let path = if self.enterprise {
+            "_services/token"
+        } else {
+            "_oidc"
+        };
+        format!("{}/{path}", self.url)
+    }
+
     /// The next numeric id.
     pub fn id(&mut self) -> u64 {
         self.last_id += 1;
@@ -120,7 +142,7 @@ impl State {
         let prefix = match &grant {
             Grant::Admin | Grant::Classic => "ghp_",
             Grant::Fine(_) => "github_pat_",
-            Grant::Run { .. } => "ghs_",
+            Grant::Run { .. } | Grant::Installation { .. } | Grant::App(_) => "ghs_",
         };
         let text = text.map_or_else(|| format!("{prefix}{}", random_hex(20)), str::to_owned);
         let token = Token {
@@ -245,7 +267,14 @@ impl State {
                 permissions,
                 ..
             } if *own == repo.id => granted(permissions),
-            Grant::Run { .. } => Level::None,
+            Grant::Installation {
+                owner,
+                repos,
+                permissions,
+            } if *owner == repo.owner && repos.as_ref().is_none_or(|r| r.contains(&repo.id)) => {
+                granted(permissions)
+            }
+            Grant::Run { .. } | Grant::Installation { .. } | Grant::App(_) => Level::None,
         };
         level.max(public)
     }

@@ -13,7 +13,7 @@ pub fn user(s: &State, id: u64) -> Value {
         Some(a) => (a.login.as_str(), a.kind),
         None => ("ghost", "User"),
     };
-    let url = format!("{}/users/{}", s.url, encode(login));
+    let url = format!("{}/users/{}", s.api_root(), encode(login));
     // A bot has no page of its own, its App has one.
     let page = match login.strip_suffix("[bot]") {
         Some(app) => format!("{}/apps/{app}", s.url),
@@ -161,7 +161,9 @@ pub fn repo(s: &State, repo: &Repo, token: Option<&Token>) -> Value {
     }
     if let Some(t) = token {
         let level = match &t.grant {
-            Grant::Run { .. } | Grant::Fine(_) => s.level(t, repo, "contents"),
+            Grant::Run { .. } | Grant::Fine(_) | Grant::Installation { .. } => {
+                s.level(t, repo, "contents")
+            }
             _ => s.role(t.user, repo),
         };
         v["permissions"] = json!({
@@ -186,14 +188,18 @@ pub fn full_repo(s: &State, r: &Repo, token: Option<&Token>) -> Value {
     let mut v = repo(s, r, token);
     if let Some(parent) = r.fork_of.and_then(|id| s.repos.get(&id)) {
         v["parent"] = repo(s, parent, None);
-        v["source"] = repo(s, parent, None);
+        let mut source = parent;
+        while let Some(above) = source.fork_of.and_then(|id| s.repos.get(&id)) {
+            source = above;
+        }
+        v["source"] = repo(s, source, None);
     }
     v
 }
 
 /// `{url}/repos/{owner}/{name}`.
 pub fn api_url(s: &State, repo: &Repo) -> String {
-    format!("{}/repos/{}", s.url, s.full_name(repo))
+    format!("{}/repos/{}", s.api_root(), s.full_name(repo))
 }
 
 /// `{url}/{owner}/{name}`.

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 #[derive(Debug, thiserror::Error)]
 #[error("the template `{path}` cannot be rendered")]
 pub struct ScaffoldError {
-    path: &'static str,
+    path: String,
     #[source]
     source: minijinja::Error,
 }
@@ -157,7 +157,7 @@ pub fn manager(plan: &ManagerPlan) -> Result<Vec<File>, ScaffoldError> {
             ".gitignore",
             (
                 "",
-                ".terraform/\n*.tfstate*\n*.tfplan\n*.seal-identity\n*.audit-key\n",
+                ".terraform/\n*.tfstate*\n*.tfplan\n*.seal-identity\n*.audit-key\n.tenantry-stage/\n",
             ),
         ),
     ] {
@@ -195,6 +195,22 @@ pub fn customer(plan: &CustomerPlan) -> Result<Vec<File>, ScaffoldError> {
     Ok(files)
 }
 
+/// A file of a registry entry: from the provider's own template, or from ours. What `context`
+/// holds must be YAML already.
+pub fn entry(name: &str, own: Option<&str>, context: &Value) -> Result<String, ScaffoldError> {
+    let (path, ours) = match name {
+        "products.yaml" => template!("templates/registry/products.yaml"),
+        _ => template!("templates/registry/metadata.yaml"),
+    };
+    match own {
+        Some(text) => render((&format!("{TEMPLATES}/{name}"), text), context),
+        None => render((path, ours), context),
+    }
+}
+
+/// Where a provider keeps templates of their own, from the root of the estate.
+pub const TEMPLATES: &str = "templates/customer";
+
 fn environments(ids: &[EnvironmentId]) -> Vec<Value> {
     ids.iter()
         .enumerate()
@@ -213,12 +229,16 @@ fn environments(ids: &[EnvironmentId]) -> Vec<Value> {
         .collect()
 }
 
-fn render(
-    (path, text): (&'static str, &'static str),
-    context: &Value,
-) -> Result<String, ScaffoldError> {
-    let failed = |source| ScaffoldError { path, source };
+/// A template of the provider's own must come to an end too.
+const FUEL: u64 = 1_000_000;
+
+fn render((path, text): (&str, &str), context: &Value) -> Result<String, ScaffoldError> {
+    let failed = |source| ScaffoldError {
+        path: path.to_owned(),
+        source,
+    };
     let mut engine = Environment::new();
+    engine.set_fuel(Some(FUEL));
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
     let mut syntax = SyntaxConfig::builder();
     syntax

@@ -24,6 +24,11 @@ const description = JSON.parse(
   readFileSync(require.resolve("@octokit/openapi/generated/api.github.com.json"), "utf8"),
 );
 
+// The list's copy of this schema says that an account is a user *and* an enterprise (`allOf`); the
+// schema itself, which is used for a single installation, says `anyOf`.
+const installations = description.paths["/app/installations"].get.responses["200"].content["application/json"];
+installations.schema.items = { $ref: "#/components/schemas/installation" };
+
 // OpenAPI 3.0 says `nullable: true` where JSON Schema says `type: [..., "null"]`, and its
 // examples are not schemas.
 function toJsonSchema(node) {

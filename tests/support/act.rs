@@ -23,6 +23,7 @@ pub fn runner(
     let mut extra_env = vec![("TENANTRY_BINARY".to_owned(), tenantry.display().to_string())];
     extra_env.extend(env);
     Ok(Some(RunnerSettings {
+        enterprise: false,
         kind: RunnerKind::Act,
         tenantry,
         act,

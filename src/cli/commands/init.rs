@@ -222,7 +222,7 @@ async fn actions(common: &Common, env: &Env) -> Result<Actions, CliError> {
     let actions_ref = match &common.actions_ref {
         Some(sha) => sha.clone(),
         None => {
-            let client = step::client(&step::api_url(env, None), env.get("GITHUB_TOKEN"))?;
+            let client = step::client(env, &step::api_url(env, None), env.get("GITHUB_TOKEN"))?;
             client.tag_commit(&common.actions_repository, &format!("actions-v{version}")).await.map_err(|e| {
                 CliError::failed(format!("the commit of `{}` v{version} cannot be found: {e}", common.actions_repository))
                     .hint("name the commit of tenantry's actions with --actions-ref; it stands on the release page")

@@ -37,7 +37,7 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     };
     let manager = step::manager(&args.step, env)?;
     step::say_unsigned(&manager, printer);
-    let issuer = step::client(&manager.estate.settings.oidc_issuer, None)?;
+    let issuer = step::client(env, &manager.estate.settings.oidc_issuer, None)?;
     let intake = intake(&manager, payload, &issuer).await?;
     for warning in &intake.warnings {
         printer.progress(&format!("warning: {warning}"));

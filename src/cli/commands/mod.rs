@@ -2,6 +2,7 @@
 
 mod apply;
 mod audit;
+mod customer;
 mod demo;
 mod doctor;
 mod drift;
@@ -72,6 +73,8 @@ pub enum Command {
     Inspect(inspect::Args),
     /// Check and export the audit log, and report from it.
     Audit(audit::Args),
+    /// Keep the registry of customers.
+    Customer(customer::Args),
     /// Check how everything is set up.
     Doctor(doctor::Args),
     /// The local GitHub alone.
@@ -84,6 +87,7 @@ impl Command {
         match self {
             Self::Resolve(_) => &[Format::Text, Format::Yaml, Format::Json, Format::Tfvars],
             Self::Render(_) => &[Format::Text, Format::Json],
+            Self::Customer(args) => args.formats(),
             Self::Validate(_) => &[Format::Text, Format::Json, Format::Github, Format::Sarif],
             _ => &[Format::Text, Format::Json, Format::Github],
         }
@@ -126,6 +130,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Drift(args) => drift::run(&args, env, printer).await,
         Command::Inspect(args) => inspect::run(&args, env, printer),
         Command::Audit(args) => audit::run(&args, env, printer).await,
+        Command::Customer(args) => customer::run(&args, env, printer).await,
         Command::Doctor(args) => doctor::run(&args, printer),
         Command::Local(args) => local::run(args, env, printer).await,
     }

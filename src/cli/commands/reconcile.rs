@@ -6,7 +6,7 @@ use crate::cli::error::{CliError, Exit};
 use crate::cli::print::Printer;
 use crate::cli::step::{self, StepArgs};
 use crate::delivery::publish;
-use crate::delivery::reconcile::reconcile;
+use crate::delivery::reconcile;
 use crate::estate::CustomerId;
 use serde_json::json;
 
@@ -51,7 +51,13 @@ pub async fn sweep(
         return Err(CliError::usage(format!("there is no customer `{id}`"))
             .hint("the registry is the folder customers/"));
     }
-    let sweep = reconcile(&manager, only.as_ref()).await?;
+    let survey = reconcile::survey(&manager, only.as_ref()).await?;
+    let left = manager.source.calls_left().await;
+    printer.progress(&survey.budget.line(left));
+    if let Some(warning) = survey.budget.warning(left) {
+        printer.progress(&format!("warning: {warning}"));
+    }
+    let sweep = reconcile::sweep(&manager, survey).await?;
     for (customer, why) in &sweep.failed {
         printer.progress(&format!("{customer}: {why}"));
     }

@@ -4,7 +4,7 @@ use crate::cli::env::Env;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::print::Printer;
 use crate::cli::step::{self, StepArgs};
-use crate::delivery::publish::report;
+use crate::delivery::publish::{report, report_last};
 use crate::delivery::records::RequestName;
 use crate::report::comment::summary;
 
@@ -25,12 +25,11 @@ pub struct Args {
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
     let manager = step::manager(&args.step, env)?;
-    let view = report(
-        &manager,
-        &args.request,
-        args.last || env.get("TENANTRY_FINAL") == Some("true"),
-    )
-    .await?;
+    let view = if args.last || env.get("TENANTRY_FINAL") == Some("true") {
+        report_last(&manager, &args.request).await?
+    } else {
+        report(&manager, &args.request, false).await?
+    };
     printer.summary(&summary(&view))?;
     printer.result(&view, &format!("{}: {}", view.request, view.headline));
     Ok(Exit::Done)

@@ -81,7 +81,7 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     let api = step::api_url(env, None);
     // Before the hint goes out, so that it can never overwrite the answer.
     if let Some(token) = env.get("GITHUB_TOKEN") {
-        let own = step::client(&api, Some(token))?;
+        let own = step::client(env, &api, Some(token))?;
         if let Some(warning) = pending(&own, &hint, &args.context).await {
             printer.progress(&format!("warning: {warning}"));
         }
@@ -98,7 +98,7 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         env.get("ACTIONS_ID_TOKEN_REQUEST_TOKEN"),
     ) {
         let (root, path) = split(url)?;
-        let endpoint = step::client(&root, Some(request_token))?;
+        let endpoint = step::client(env, &root, Some(request_token))?;
         hint.identity = Some(identity(&endpoint, &path, &args.manager).await?);
     } else {
         printer.progress(
@@ -106,7 +106,7 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         );
     }
     let to = args.inbox.as_ref().unwrap_or(&args.manager);
-    send(&step::client(&api, Some(token))?, to, &hint).await?;
+    send(&step::client(env, &api, Some(token))?, to, &hint).await?;
     printer.result(
         &Triggered::Sent {
             request_id: hint.request_id.to_string(),

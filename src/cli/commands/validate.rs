@@ -110,7 +110,7 @@ pub(super) fn today() -> Result<Date, CliError> {
 }
 
 /// The whole estate: how many stacks, and what is wrong.
-fn whole(files: Files, today: &Date) -> Result<(usize, Vec<Finding>), Findings> {
+pub(super) fn whole(files: Files, today: &Date) -> Result<(usize, Vec<Finding>), Findings> {
     let estate = Estate::read(files)?;
     let rules = Rules::of(&estate)?;
     let mut findings = storage(&estate);

@@ -311,6 +311,55 @@ mod tests {
     }
 
     #[test]
+    fn a_stack_is_due_twice_in_its_time_and_sooner_if_its_last_check_failed()
+    -> Result<(), Box<dyn std::error::Error>> {
+        const HOUR: u64 = 3_600;
+        let now = Time(100 * HOUR);
+        let today: Date = "2026-11-21".parse()?;
+        let settings = DriftSettings::default();
+        let record = |checked: Option<u64>, error: Option<&str>| CheckRecord {
+            version: 1,
+            stack: stack("acme/web/staging"),
+            run: crate::delivery::records::RunRef {
+                id: 1,
+                attempt: 1,
+                url: String::new(),
+            },
+            tried: now,
+            checked: checked.map(|hours| Time(now.0 - hours * HOUR)),
+            error: error.map(str::to_owned),
+            failing_since: None,
+            drift: Vec::new(),
+            omitted: 0,
+            exact: true,
+            note: None,
+        };
+        let applied = |hours: u64| Some(Time(now.0 - hours * HOUR));
+        for (record, applied, due, in_time) in [
+            (Some(record(Some(1), None)), None, false, true),
+            (Some(record(Some(11), None)), None, false, true),
+            (Some(record(Some(12), None)), None, true, true),
+            (Some(record(Some(24), None)), None, true, true),
+            (Some(record(Some(25), None)), None, true, false),
+            // A try that came to nothing is no check.
+            (Some(record(Some(1), Some("no"))), None, true, true),
+            (Some(record(Some(25), Some("no"))), None, true, false),
+            (Some(record(None, Some("no"))), applied(23), true, true),
+            (Some(record(None, Some("no"))), applied(25), true, false),
+            // Never tried: its first apply begins its time.
+            (None, applied(1), true, true),
+            (None, applied(25), true, false),
+            (None, None, true, false),
+        ] {
+            let what = format!("{record:?} {applied:?}");
+            let stack = stack("acme/web/staging");
+            let found = stands(&settings, stack, record, applied, &today, now);
+            assert_eq!((found.due, found.in_time), (due, in_time), "{what}");
+        }
+        Ok(())
+    }
+
+    #[test]
     fn only_keys_of_stacks_are_stacks() {
         assert_eq!(
             stack_of("applied/acme/web/staging.json"),

@@ -262,7 +262,20 @@ fn joined(estate: &Estate) -> Vec<Finding> {
     findings
 }
 
-/// Ids that are one where `-` cannot be written, or that a person takes for each other.
+/// The same for two ids that are one where `-` cannot be written, or that a person takes for each
+/// other.
+pub fn alike(id: &str) -> String {
+    id.chars()
+        .filter(|c| *c != '-')
+        .map(|c| match c {
+            '0' => 'o',
+            '1' => 'l',
+            c => c,
+        })
+        .collect()
+}
+
+/// Ids that are [`alike`].
 fn look_alikes<'a>(
     estate: &Estate,
     what: &str,
@@ -271,15 +284,7 @@ fn look_alikes<'a>(
     let mut seen: BTreeMap<String, &str> = BTreeMap::new();
     let mut findings = Vec::new();
     for id in ids {
-        let folded: String = id
-            .chars()
-            .filter(|c| *c != '-')
-            .map(|c| match c {
-                '0' => 'o',
-                '1' => 'l',
-                c => c,
-            })
-            .collect();
+        let folded = alike(id);
         if let Some(other) = seen.insert(folded, id) {
             // A folder has no line to stand at; its first file does.
             let folder = format!("{what}s/{id}");

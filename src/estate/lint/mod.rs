@@ -17,6 +17,7 @@ use super::files::Files;
 use super::finding::{Finding, Place};
 use super::model::Estate;
 use super::value::Node;
+pub use collision::alike;
 use std::sync::Arc;
 
 /// Everything that the lints find, in no order.

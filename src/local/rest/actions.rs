@@ -120,7 +120,7 @@ pub fn route(c: &mut Ctx, method: &str, o: &str, n: &str, tail: &[&str]) -> Res 
                 "created_at": now, "updated_at": now, "url": format!("{repo_api}/actions/workflows/{wid}"),
                 "html_url": format!("{}/{o}/{n}/blob/main/{path}", c.s.url), "badge_url": format!("{}/{o}/{n}/workflows/badge.svg", c.s.url),
             })).collect();
-            Ok(page(c.req, &c.s.url, items, Some("workflows")))
+            Ok(page(c.req, &c.s.api_root(), items, Some("workflows")))
         }
         ("GET", ["runs"]) => runs(c, id, None),
         ("GET", ["workflows", file, "runs"]) => {
@@ -158,7 +158,7 @@ fn runs(c: &mut Ctx, id: u64, path: Option<&str>) -> Res {
     };
     let items = c.s.runs.values().rev().filter(keep).map(|r| show(c.s, r));
     let items = items.collect::<Result<Vec<_>, _>>()?;
-    Ok(page(c.req, &c.s.url, items, Some("workflow_runs")))
+    Ok(page(c.req, &c.s.api_root(), items, Some("workflow_runs")))
 }
 
 fn one(c: &mut Ctx, id: u64, method: &str, k: u64, rest: &[&str]) -> Res {
@@ -176,7 +176,7 @@ fn one(c: &mut Ctx, id: u64, method: &str, k: u64, rest: &[&str]) -> Res {
                 .iter()
                 .map(|j| job(c.s, &run, j))
                 .collect::<Result<Vec<_>, _>>()?;
-            Ok(page(c.req, &c.s.url, items, Some("jobs")))
+            Ok(page(c.req, &c.s.api_root(), items, Some("jobs")))
         }
         ("GET", ["approvals"]) => {
             let items = run.approvals.iter().map(|a| json!({

@@ -172,7 +172,7 @@ pub fn annotations(c: &mut Ctx, o: &str, n: &str, run: u64) -> Res {
         .as_array()
         .cloned()
         .unwrap_or_default();
-    Ok(page(c.req, &c.s.url, all, None))
+    Ok(page(c.req, &c.s.api_root(), all, None))
 }
 
 /// `GET /repos/{o}/{n}/commits/{ref}/check-runs`; the latest of each name unless `filter=all`.
@@ -193,5 +193,5 @@ pub fn list(c: &mut Ctx, o: &str, n: &str, rev: &str) -> Res {
             items.push(shown(x));
         }
     }
-    Ok(page(c.req, &c.s.url, items, Some("check_runs")))
+    Ok(page(c.req, &c.s.api_root(), items, Some("check_runs")))
 }

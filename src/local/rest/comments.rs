@@ -64,7 +64,7 @@ pub fn list(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
     }
     let items = repo.comments.iter().filter(|x| x.number == number);
     let items = items.map(|x| show(c.s, repo, x)).collect();
-    Ok(page(c.req, &c.s.url, items, None))
+    Ok(page(c.req, &c.s.api_root(), items, None))
 }
 
 fn body_of(c: &Ctx) -> Result<String, Reply> {

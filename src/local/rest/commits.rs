@@ -39,7 +39,7 @@ pub fn branches(c: &mut Ctx, o: &str, n: &str) -> Res {
                 json!({"name": short, "commit": {"sha": sha, "url": url}, "protected": false})
             });
     let items = items.collect();
-    Ok(page(c.req, &c.s.url, items, None))
+    Ok(page(c.req, &c.s.api_root(), items, None))
 }
 
 /// `GET /repos/{o}/{n}/branches/{branch}`.
@@ -74,7 +74,7 @@ pub fn list(c: &mut Ctx, o: &str, n: &str) -> Res {
         .log(&sha, None, c.req.q("path"))
         .map_err(super::broken)?;
     let shas = all.into_iter().map(Value::from).collect();
-    let mut reply = page(c.req, &c.s.url, shas, None);
+    let mut reply = page(c.req, &c.s.api_root(), shas, None);
     let repo = c.s.repo(id)?;
     if let Some(Value::Array(items)) = reply.body.as_mut() {
         for item in items {

@@ -274,7 +274,7 @@ pub fn may_touch_workflows(c: &Ctx, id: u64, paths: &[&str]) -> Result<(), Reply
     let touched = paths.iter().find(|p| p.starts_with(".github/workflows/"));
     let fine = !matches!(
         c.who.as_ref().map(|t| &t.grant),
-        Some(Grant::Run { .. } | Grant::Fine(_))
+        Some(Grant::Run { .. } | Grant::Fine(_) | Grant::Installation { .. })
     );
     match touched {
         Some(_) if !fine && c.level(id, "workflows") < Level::Write => {

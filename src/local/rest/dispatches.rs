@@ -77,7 +77,7 @@ pub fn workflow(c: &mut Ctx, o: &str, n: &str, name: &str) -> Res {
     }
     // The run is made after this handler, from the same counter and before anything else.
     let run = c.s.last_id + 1;
-    let base = format!("{}/repos/{o}/{n}/actions/runs/{run}", c.s.url);
+    let base = format!("{}/repos/{o}/{n}/actions/runs/{run}", c.s.api_root());
     Ok(Reply::ok(
         json!({"workflow_run_id": run, "run_url": base, "html_url": text(&json!(base), "").unwrap_or(&base)}),
     ))

@@ -48,7 +48,7 @@ pub fn list(c: &mut Ctx, o: &str, n: &str) -> Res {
         .iter()
         .map(|(name, e)| show(c.s, repo, name, e))
         .collect();
-    Ok(page(c.req, &c.s.url, items, Some("environments")))
+    Ok(page(c.req, &c.s.api_root(), items, Some("environments")))
 }
 
 /// `GET /repos/{o}/{n}/environments/{name}`.

@@ -1,5 +1,6 @@
 //! The REST routes, one file per group; this file only says which path goes where.
 pub mod actions;
+pub mod apps;
 pub mod checks;
 pub mod comments;
 pub mod commits;
@@ -37,6 +38,9 @@ pub fn route(c: &mut Ctx) -> Res {
         ("GET", ["orgs", org, "repos"] | ["users", org, "repos"]) => repos::of(c, org),
         ("POST", ["orgs", org, "repos"]) => repos::create(c, Some(org)),
         ("POST", ["graphql"]) => super::graphql::answer(c),
+        ("GET", ["app"]) => apps::me(c),
+        ("GET", ["app", "installations"]) => apps::list(c),
+        ("POST", ["app", "installations", id, "access_tokens"]) => apps::token(c, num(id)?),
         (m, ["repositories", id, rest @ ..]) => {
             let id: u64 = id.parse().map_err(|_| Reply::not_found())?;
             let repo = c.s.repos.get(&id).ok_or_else(Reply::not_found)?;
@@ -51,9 +55,11 @@ pub fn route(c: &mut Ctx) -> Res {
 fn in_repo(c: &mut Ctx, method: &str, o: &str, n: &str, rest: &[&str]) -> Res {
     match (method, rest) {
         ("GET", []) => repos::get(c, o, n),
+        ("GET", ["installation"]) => apps::of_repository(c, o, n),
         ("PATCH", []) => repos::patch(c, o, n),
         ("DELETE", []) => repos::delete(c, o, n),
         ("GET" | "POST", ["forks"]) => repos::forks(c, o, n),
+        ("POST", ["transfer"]) => repos::transfer(c, o, n),
         ("GET", ["collaborators", login, "permission"]) => users::permission(c, o, n, login),
         ("GET", ["branches"]) => commits::branches(c, o, n),
         ("GET", ["branches", b @ ..]) if !b.is_empty() => commits::branch(c, o, n, &b.join("/")),

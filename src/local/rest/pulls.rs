@@ -240,7 +240,7 @@ pub fn list(c: &mut Ctx, o: &str, n: &str) -> Res {
     if c.req.q("direction") != Some("asc") {
         items.reverse();
     }
-    Ok(page(c.req, &c.s.url, items, None))
+    Ok(page(c.req, &c.s.api_root(), items, None))
 }
 
 /// `GET /repos/{o}/{n}/pulls/{number}`.
@@ -314,7 +314,7 @@ pub fn files(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
         .iter()
         .map(|x| views::diff_entry(c.s, repo, &p.head_sha, x))
         .collect();
-    Ok(page(c.req, &c.s.url, items, None))
+    Ok(page(c.req, &c.s.api_root(), items, None))
 }
 
 /// `GET /repos/{o}/{n}/pulls/{number}/commits`.
@@ -331,7 +331,7 @@ pub fn commits(c: &mut Ctx, o: &str, n: &str, number: u64) -> Res {
         .iter()
         .map(|s| git.commit(s).map(|x| views::commit(c.s, repo, &x)));
     let items = items.collect::<Result<_, _>>().map_err(super::broken)?;
-    Ok(page(c.req, &c.s.url, items, None))
+    Ok(page(c.req, &c.s.api_root(), items, None))
 }
 
 /// `GET /repos/{o}/{n}/commits/{sha}/pulls`: pull requests whose head or merge is that commit.
@@ -352,5 +352,5 @@ pub fn of_commit(c: &mut Ctx, o: &str, n: &str, sha: &str) -> Res {
         .filter(has)
         .map(|p| show(c.s, repo, p))
         .collect();
-    Ok(page(c.req, &c.s.url, items, None))
+    Ok(page(c.req, &c.s.api_root(), items, None))
 }

@@ -120,7 +120,7 @@ fn list(c: &mut Ctx, keep: impl Fn(&Ctx, &Repo) -> bool) -> Reply {
             .values()
             .filter(|r| c.level(r.id, "metadata") >= Level::Read && keep(c, r));
     let items = items.map(|r| views::repo(c.s, r, c.who.as_ref())).collect();
-    page(c.req, &c.s.url, items, None)
+    page(c.req, &c.s.api_root(), items, None)
 }
 
 /// `GET /user/repos`.
@@ -205,6 +205,34 @@ pub fn delete(c: &mut Ctx, o: &str, n: &str) -> Res {
     c.s.repos.remove(&id);
     c.s.redirects.retain(|_, to| *to != id);
     Ok(Reply::none())
+}
+
+/// `POST /repos/{o}/{n}/transfer`: to another owner, at once; GitHub may take a while, and asks a
+/// user who gets it.
+pub fn transfer(c: &mut Ctx, o: &str, n: &str) -> Res {
+    let id = c.repo(o, n, "administration", Level::Admin)?;
+    let body = c.req.json()?;
+    let owner = c.s.account(need(&body, "new_owner")?).map(|a| a.id);
+    let owner = owner.ok_or_else(Reply::not_found)?;
+    let name = text(&body, "new_name").unwrap_or(n).to_owned();
+    let login = c.s.login(owner).to_owned();
+    if c.s.find(&login, &name).is_some() {
+        return Err(Reply::invalid(
+            "Repository",
+            "name",
+            "custom",
+            "name already exists on this account",
+        ));
+    }
+    c.s.redirects
+        .remove(&format!("{login}/{name}").to_lowercase());
+    c.s.redirects.insert(format!("{o}/{n}").to_lowercase(), id);
+    let now = c.s.now();
+    let repo = c.s.repo_mut(id)?;
+    repo.owner = owner;
+    repo.name = name;
+    repo.updated = now;
+    Ok(Reply::json(202, views::minimal_repo(c.s, c.s.repo(id)?)))
 }
 
 /// `GET` and `POST /repos/{o}/{n}/forks`.

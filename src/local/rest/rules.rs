@@ -154,7 +154,7 @@ pub fn list(c: &mut Ctx, o: &str, n: &str) -> Res {
             .iter()
             .map(|x| shown(c, id, x, false))
             .collect();
-    Ok(page(c.req, &c.s.url, items, None))
+    Ok(page(c.req, &c.s.api_root(), items, None))
 }
 
 fn fill(c: &Ctx, id: u64, v: &mut Value, body: &Value) -> Result<(), Reply> {
@@ -262,5 +262,5 @@ pub fn branch(c: &mut Ctx, o: &str, n: &str, branch: &str) -> Res {
             out.push(r);
         }
     }
-    Ok(page(c.req, &c.s.url, out, None))
+    Ok(page(c.req, &c.s.api_root(), out, None))
 }

@@ -80,7 +80,7 @@ pub fn route(
         return Err(Reply::error(401, "Requires authentication"));
     }
     let now = c.s.now();
-    let (url, req) = (c.s.url.clone(), c.req);
+    let (url, req) = (c.s.api_root(), c.req);
     match (method, tail) {
         ("GET", []) => {
             let items = table(c, id, env, secret)?

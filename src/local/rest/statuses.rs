@@ -98,7 +98,7 @@ pub fn list(c: &mut Ctx, o: &str, n: &str, rev: &str) -> Res {
     let repo = c.s.repo(id)?;
     let items = repo.statuses.iter().rev().filter(|x| x.sha == sha);
     let items = items.map(|x| show(c.s, repo, x)).collect();
-    Ok(page(c.req, &c.s.url, items, None))
+    Ok(page(c.req, &c.s.api_root(), items, None))
 }
 
 /// `GET /repos/{o}/{n}/commits/{ref}/status`: the latest of each context and their sum.

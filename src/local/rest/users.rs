@@ -7,7 +7,7 @@ use serde_json::json;
 
 /// `GET /`.
 pub fn root(c: &mut Ctx) -> Res {
-    let u = &c.s.url;
+    let u = &c.s.api_root();
     Ok(Reply::ok(
         json!({"current_user_url": format!("{u}/user"), "rate_limit_url": format!("{u}/rate_limit")}),
     ))
@@ -16,7 +16,11 @@ pub fn root(c: &mut Ctx) -> Res {
 /// `GET /user`.
 pub fn me(c: &mut Ctx) -> Res {
     let id = c.user()?;
-    if matches!(c.who.as_ref().map(|t| &t.grant), Some(Grant::Run { .. })) {
+    let grant = c.who.as_ref().map(|t| &t.grant);
+    if matches!(
+        grant,
+        Some(Grant::Run { .. } | Grant::Installation { .. } | Grant::App(_))
+    ) {
         return Err(Reply::error(403, "Resource not accessible by integration"));
     }
     Ok(Reply::ok(views::full_user(c.s, id)))

@@ -82,7 +82,11 @@ pub fn github(
     environment: Option<&str>,
 ) -> BTreeMap<String, String> {
     let mut s = inner.state();
-    let url = s.url.clone();
+    let (url, api) = (s.url.clone(), s.api_root());
+    let graphql = match s.enterprise {
+        true => format!("{url}/api/graphql"),
+        false => format!("{url}/graphql"),
+    };
     let mut out = BTreeMap::new();
     let Some(repo) = s.repos.get(&run.event.repo).cloned() else {
         return out;
@@ -97,9 +101,9 @@ pub fn github(
     let pairs = [
         ("CI", "true".to_owned()),
         ("GITHUB_ACTIONS", "true".to_owned()),
-        ("GITHUB_API_URL", url.clone()),
+        ("GITHUB_API_URL", api),
         ("GITHUB_SERVER_URL", url.clone()),
-        ("GITHUB_GRAPHQL_URL", format!("{url}/graphql")),
+        ("GITHUB_GRAPHQL_URL", graphql),
         ("GITHUB_REPOSITORY", full.clone()),
         ("GITHUB_REPOSITORY_ID", repo.id.to_string()),
         ("GITHUB_REPOSITORY_OWNER", s.login(repo.owner).to_owned()),

@@ -35,6 +35,9 @@ pub struct RunnerSettings {
     pub local_repositories: Vec<String>,
     /// Search path of every child process, `git` included.
     pub path: String,
+    /// Whether this is a GitHub Enterprise Server: its API lies under `/api/v3`, and it signs
+    /// identities itself.
+    pub enterprise: bool,
     /// Added to the otherwise scrubbed environment of the steps.
     pub extra_env: Vec<(String, String)>,
 }
@@ -48,6 +51,7 @@ impl RunnerSettings {
             act: PathBuf::new(),
             local_repositories: Vec::new(),
             path: path.to_owned(),
+            enterprise: false,
             extra_env: Vec::new(),
         }
     }

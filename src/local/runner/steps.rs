@@ -150,7 +150,13 @@ impl Driver<'_> {
     ) -> Vec<(&'static str, String)> {
         let secrets = env::settings(self.inner, &self.run, environment, true);
         let get = |k: &str| secrets.get(k).cloned().unwrap_or_default();
-        let mut more = vec![("TENANTRY_SOURCE_TOKEN", get("SOURCE_REPOS_PAT"))];
+        let variables = env::settings(self.inner, &self.run, environment, false);
+        let app = variables.get("TENANTRY_APP_ID").cloned();
+        let mut more = vec![
+            ("TENANTRY_SOURCE_TOKEN", get("SOURCE_REPOS_PAT")),
+            ("TENANTRY_APP_ID", app.unwrap_or_default()),
+            ("TENANTRY_APP_KEY", get("TENANTRY_APP_KEY")),
+        ];
         if let Some(e) = environment {
             more.push(("TENANTRY_ENVIRONMENT", e.to_owned()));
         }
@@ -207,7 +213,7 @@ impl Driver<'_> {
                 }
             }
             if !kept("report") {
-                self.report(&requests, "report", false).await;
+                ok &= self.report(&requests, "report", false).await;
             }
             ok &= planned;
             let mut open = planned;
@@ -223,7 +229,7 @@ impl Driver<'_> {
                 }
             }
             ok &= open;
-            self.report(&requests, "final", true).await;
+            ok &= self.report(&requests, "final", true).await;
         }
         ok
     }
@@ -305,7 +311,7 @@ impl Driver<'_> {
         ok
     }
 
-    async fn report(&self, requests: &[(String, String)], key: &str, last: bool) {
+    async fn report(&self, requests: &[(String, String)], key: &str, last: bool) -> bool {
         job::begin(self.inner, self.run.id, key);
         let mut ok = true;
         for (request, _) in requests {
@@ -319,6 +325,7 @@ impl Driver<'_> {
                 .ok;
         }
         job::end(self.inner, self.run.id, key, conclusion(ok));
+        ok
     }
 
     pub(super) fn environment(&self, key: &str, fallback: &str) -> String {

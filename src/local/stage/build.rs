@@ -312,7 +312,10 @@ impl Stage {
     }
 
     fn settings_file(&self, settings: &StageSettings) -> String {
-        let url = &self.server.url;
+        let (api, issuer) = {
+            let state = self.server.state();
+            (state.api_root(), state.issuer_url())
+        };
         let mode = match settings.hints {
             Hints::Direct => "direct",
             Hints::Poll => "poll",
@@ -331,7 +334,7 @@ impl Stage {
             Engine::Terraform => String::new(),
         };
         format!(
-            "version: 1\nmanager: {MANAGER}\ngithub:\n  api_url: {url}\n  oidc_issuer: {url}/_oidc\nhints:\n  mode: {mode}\n{storage}{gitops}audit:\n  public_key: {}\n  required: true\ngates:\n  staging:\n    approval: none\n  production:\n    approval: required\n",
+            "version: 1\nmanager: {MANAGER}\ngithub:\n  api_url: {api}\n  oidc_issuer: {issuer}\nhints:\n  mode: {mode}\n{storage}{gitops}audit:\n  public_key: {}\n  required: true\ngates:\n  staging:\n    approval: none\n  production:\n    approval: required\n",
             self.audit.public()
         )
     }

@@ -16,12 +16,24 @@ async fn octocrab_reads_a_repository_and_writes_a_comment() {
         json!({"repo": "acme/shop", "branch": "b", "files": {"a": "2"}, "user": "acme"}),
     )
     .await;
-    let client = octocrab::Octocrab::builder()
-        .base_uri(&w.hub.url)
-        .unwrap()
-        .personal_token(w.hub.token.clone())
-        .build()
-        .unwrap();
+    use octocrab::service::middleware::base_uri::BaseUriLayer;
+    use octocrab::service::middleware::extra_headers::ExtraHeadersLayer;
+    let bearer = format!("Bearer {}", w.hub.token).parse().unwrap();
+    let headers = vec![
+        (::http::header::AUTHORIZATION, bearer),
+        (
+            ::http::header::USER_AGENT,
+            ::http::HeaderValue::from_static("octocrab"),
+        ),
+    ];
+    let executor = hyper_util::rt::TokioExecutor::new();
+    let service = hyper_util::client::legacy::Client::builder(executor).build_http();
+    let Ok(client) = octocrab::OctocrabBuilder::new_empty()
+        .with_service(service)
+        .with_layer(&ExtraHeadersLayer::new(std::sync::Arc::new(headers)))
+        .with_layer(&BaseUriLayer::new(w.hub.url.parse().unwrap()))
+        .with_auth(octocrab::AuthState::None)
+        .build();
     let repo = client.repos("acme", "shop").get().await.unwrap();
     assert_eq!(repo.default_branch.as_deref(), Some("main"));
     let pr = client

@@ -1,0 +1,237 @@
+//! `tenantry customer show`.
+
+use super::list::one;
+use super::table::table;
+use super::{At, find, read, store};
+use crate::cli::commands::validate::{today, whole};
+use crate::cli::env::Env;
+use crate::cli::error::{CliError, Exit};
+use crate::cli::print::Printer;
+use crate::delivery::overview;
+use crate::delivery::records::{LastApplied, Request};
+use crate::estate::model::{Customer, Status};
+use crate::estate::{CustomerId, Estate, Finding, Findings, StackId};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// Behind the help.
+pub const AFTER: &str = "Example:\n  tenantry customer show acme --estate infra-manager";
+
+/// Flags.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(flatten)]
+    at: At,
+    /// The customer.
+    customer: CustomerId,
+    /// Do not ask the store what was applied and what is open.
+    #[arg(long)]
+    offline: bool,
+}
+
+/// What the store says.
+struct Stored {
+    applied: BTreeMap<StackId, LastApplied>,
+    open: Vec<Request>,
+}
+
+/// Runs it.
+pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
+    let estate = read(&args.at)?;
+    let customer = find(&estate, &args.customer)?;
+    let stored = match (args.offline, store(&estate, env)?) {
+        (false, Some(store)) => Some(Stored {
+            applied: overview::applied(&store, Some(&customer.id)).await?,
+            open: overview::open_requests(&store, &customer.id).await?,
+        }),
+        _ => None,
+    };
+    let findings = match whole(estate.files.clone(), &today()?) {
+        Ok((_, findings)) | Err(Findings(findings)) => Findings(findings).tidy().0,
+    };
+    let folder = format!("customers/{}/", customer.id);
+    let findings: Vec<Finding> = findings
+        .into_iter()
+        .filter(|f| f.place.path.starts_with(&folder))
+        .collect();
+    printer.result(
+        &model(&estate, customer, stored.as_ref(), &findings),
+        &text(&estate, customer, stored.as_ref(), &findings),
+    );
+    Ok(Exit::Done)
+}
+
+/// The stacks of the estate, and those that were applied and are not in it any more.
+fn stacks(estate: &Estate, customer: &Customer, stored: Option<&Stored>) -> Vec<(StackId, bool)> {
+    let own = estate.stacks_of(customer);
+    let known: BTreeSet<&StackId> = own.iter().collect();
+    let gone: Vec<(StackId, bool)> = stored
+        .iter()
+        .flat_map(|s| s.applied.keys())
+        .filter(|stack| !known.contains(stack))
+        .map(|stack| (stack.clone(), false))
+        .collect();
+    own.iter().map(|s| (s.clone(), true)).chain(gone).collect()
+}
+
+fn model(
+    estate: &Estate,
+    customer: &Customer,
+    stored: Option<&Stored>,
+    findings: &[Finding],
+) -> Value {
+    let mut out = one(customer, None);
+    out["version"] = json!(1);
+    out["state_bucket"] = json!(customer.state_bucket);
+    out["subscriptions"] = customer
+        .subscriptions
+        .iter()
+        .map(|s| {
+            json!({
+                "product": s.product, "enabled": s.enabled, "version": s.version,
+                "environments": s.environments, "variables": s.variables,
+            })
+        })
+        .collect();
+    out["stacks"] = stacks(estate, customer, stored)
+        .into_iter()
+        .map(|(stack, subscribed)| {
+            let mut entry = json!({"stack": stack, "subscribed": subscribed});
+            if let Some(stored) = stored {
+                entry["applied"] = json!(stored.applied.get(&stack));
+            }
+            entry
+        })
+        .collect();
+    if let Some(stored) = stored {
+        out["open_requests"] = stored
+            .open
+            .iter()
+            .map(|r| json!({"request": r.name, "opened": r.opened, "stacks": r.stacks, "run": r.run}))
+            .collect();
+    }
+    out["findings"] = json!(findings);
+    out
+}
+
+fn text(
+    estate: &Estate,
+    customer: &Customer,
+    stored: Option<&Stored>,
+    findings: &[Finding],
+) -> String {
+    let mut out = format!("{}\n", customer.id);
+    let mut line = |key: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let _ = writeln!(out, "  {key:<12} {value}");
+        }
+    };
+    let about = &customer.about;
+    line("name", Some(customer.name.clone()));
+    line(
+        "status",
+        Some(match (customer.status, &customer.suspension) {
+            (Status::Suspended, Some(why)) => format!(
+                "suspended{}: {} ({})",
+                why.since
+                    .as_ref()
+                    .map_or_else(String::new, |d| format!(" since {d}")),
+                why.reason,
+                if why.public {
+                    "the customer reads this"
+                } else {
+                    "the customer does not read this"
+                }
+            ),
+            (status, _) => status.name().to_owned(),
+        }),
+    );
+    let repository = customer.repository.as_ref().zip(customer.repository_id);
+    line(
+        "repository",
+        Some(repository.map_or_else(
+            || "none is recorded; not served".to_owned(),
+            |(slug, id)| match about.owner_id {
+                Some(owner) => format!("{slug} (id {id}, owner {owner})"),
+                None => format!("{slug} (id {id})"),
+            },
+        )),
+    );
+    line("contact", about.contact.clone());
+    line("tier", about.tier.clone());
+    line("region", about.region.clone());
+    line("wave", about.wave.clone());
+    line("added", about.added.as_ref().map(ToString::to_string));
+    line("state bucket", customer.state_bucket.clone());
+    for (environment, role) in &about.roles {
+        line("role", Some(format!("{environment}: {role}")));
+    }
+    for s in &customer.subscriptions {
+        let version = s
+            .version
+            .as_ref()
+            .map_or_else(String::new, |v| format!(" {v}"));
+        let disabled = if s.enabled { "" } else { " (disabled)" };
+        line(
+            "product",
+            Some(format!(
+                "{}{version}{disabled}, file {}",
+                s.product, s.variables
+            )),
+        );
+    }
+    let mut part = |heading: &str, body: String| {
+        if !body.is_empty() {
+            let _ = write!(out, "\n{heading}\n{body}");
+        }
+    };
+    let rows: Vec<Vec<String>> = stacks(estate, customer, stored)
+        .into_iter()
+        .map(|(stack, subscribed)| {
+            let last = stored.and_then(|s| s.applied.get(&stack));
+            let mut words = Vec::new();
+            if !subscribed {
+                words.push("not subscribed any more, still standing");
+            }
+            if last.is_some_and(|l| l.incomplete) {
+                words.push("an apply did not come to its end");
+            }
+            let mut row = vec![stack.to_string()];
+            if stored.is_some() {
+                row.push(last.map_or_else(|| "never".to_owned(), |l| l.at.to_string()));
+                row.push(last.map_or_else(String::new, |l| l.sha.short().to_owned()));
+            }
+            row.push(words.join("; "));
+            row
+        })
+        .collect();
+    let header: &[&str] = match stored {
+        Some(_) => &["STACK", "LAST APPLIED", "COMMIT", "NOTE"],
+        None => &["STACK", "NOTE"],
+    };
+    part(
+        "Stacks",
+        if rows.is_empty() {
+            String::new()
+        } else {
+            table(header, &rows)
+        },
+    );
+    if let Some(stored) = stored {
+        let open = stored.open.iter().map(|r| {
+            format!(
+                "{}, since {}, {} stacks\n",
+                r.name,
+                r.opened,
+                r.stacks.len()
+            )
+        });
+        part("Open requests", open.collect());
+    }
+    part(
+        "To correct",
+        findings.iter().map(|f| format!("{f}\n")).collect(),
+    );
+    out
+}
