@@ -240,6 +240,8 @@ fn render((path, text): (&str, &str), context: &Value) -> Result<String, Scaffol
     let mut engine = Environment::new();
     engine.set_fuel(Some(FUEL));
     engine.set_undefined_behavior(UndefinedBehavior::Strict);
+    // An error says which name is undefined, also in what is released.
+    engine.set_debug(true);
     let mut syntax = SyntaxConfig::builder();
     syntax
         .variable_delimiters("[[", "]]")
