@@ -446,6 +446,7 @@ fn harmless() -> String {
 /// What is left of a text when our own words are taken out of it.
 fn hostile_free(seen: &str) -> String {
     let ours = [
+        "Some details of 1 stack were left out because a comment is limited in size; the run’s summary has them all.",
         "❌ Infrastructure: ",
         "Nothing was planned or applied. Please correct:",
         "stack",

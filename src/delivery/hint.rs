@@ -22,7 +22,7 @@ pub enum Event {
 }
 
 /// A hint.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Clone, PartialEq, Eq, Serialize)]
 pub struct Hint {
     /// The id that the customer's workflow chose.
     pub request_id: RequestId,
@@ -39,6 +39,29 @@ pub struct Hint {
     /// The OIDC token, if there is one. Never shown.
     #[serde(skip)]
     pub identity: Option<String>,
+}
+
+impl std::fmt::Debug for Hint {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self {
+            request_id,
+            repository,
+            repository_id,
+            sha,
+            reference,
+            event,
+            identity,
+        } = self;
+        f.debug_struct("Hint")
+            .field("request_id", request_id)
+            .field("repository", repository)
+            .field("repository_id", repository_id)
+            .field("sha", sha)
+            .field("reference", reference)
+            .field("event", event)
+            .field("identity", &identity.as_ref().map(|_| "***"))
+            .finish()
+    }
 }
 
 const KEYS: [&str; 9] = [
@@ -169,6 +192,14 @@ mod tests {
             panic!()
         };
         assert_eq!(Hint::read(&hint.payload()), Ok(hint));
+    }
+
+    #[test]
+    fn t32_debug_does_not_show_the_token() {
+        let mut payload = good();
+        payload["identity"] = json!("CANARY");
+        let said = format!("{:?}", Hint::read(&payload));
+        assert!(said.contains("***") && !said.contains("CANARY"), "{said}");
     }
 
     #[test]

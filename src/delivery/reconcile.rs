@@ -104,7 +104,11 @@ pub async fn survey<'a>(
         let key = keys::seen(&customer.id);
         let before = manager.store.read::<Seen>(&key).await?.map(|(s, _)| s);
         let now = polled.as_ref().map(|p| seen(manager, customer, p));
-        if let Some(now) = now.as_ref().filter(|now| before.as_ref() != Some(now)) {
+        let asked = only.is_some();
+        if let Some(now) = now
+            .as_ref()
+            .filter(|now| asked || before.as_ref() != Some(now))
+        {
             let was = |n: &(u64, String)| before.as_ref().is_some_and(|b| b.pulls.contains(n));
             let heads = u64::from(now.head.is_some()) + now.pulls.len() as u64;
             let new = now.pulls.iter().filter(|n| !was(n)).count() as u64
@@ -142,8 +146,11 @@ pub async fn sweep(manager: &Manager, survey: Survey<'_>) -> Result<Sweep, Deliv
         sweep.customers += 1;
         let looked = match polled.zip(now) {
             Some((polled, now)) if Some(polled.id) == customer.repository_id => {
-                let changed = before.as_ref() != Some(&now) || survey.asked;
-                look(manager, customer, &polled, now, changed, &mut sweep).await
+                let why = Why {
+                    changed: before.as_ref() != Some(&now),
+                    asked: survey.asked,
+                };
+                look(manager, customer, &polled, now, why, &mut sweep).await
             }
             Some((polled, _)) => {
                 sweep.failed.push((customer.id.clone(), format!("its repository is another one now (id {}); check customers/{}/metadata.yaml", polled.id, customer.id)));
@@ -171,19 +178,28 @@ fn seen(manager: &Manager, customer: &Customer, polled: &Polled) -> Seen {
     }
 }
 
+/// Why a customer is looked at.
+#[derive(Debug, Clone, Copy)]
+struct Why {
+    /// Something is not as the last sweep saw it.
+    changed: bool,
+    /// A person asks about this one.
+    asked: bool,
+}
+
 async fn look(
     manager: &Manager,
     customer: &Customer,
     polled: &Polled,
     now: Seen,
-    changed: bool,
+    why: Why,
     sweep: &mut Sweep,
 ) -> Result<(), DeliveryError> {
     let key = keys::seen(&customer.id);
     let open_requests = look_after(manager, customer, polled, sweep).await?;
     // A run that was started once more has something to find, also when nothing has moved.
-    let again = manager.run.run.attempt > 1;
-    if !changed && !open_requests && !again {
+    let asked = why.asked || manager.run.run.attempt > 1;
+    if !why.changed && !open_requests && !asked {
         return Ok(());
     }
     let mut events: Vec<(Event, &str)> = polled
@@ -205,7 +221,7 @@ async fn look(
             Reason {
                 hint: None,
                 sender: None,
-                again,
+                again: why.asked,
             },
         )
         .await
