@@ -446,7 +446,6 @@ fn harmless() -> String {
 /// What is left of a text when our own words are taken out of it.
 fn hostile_free(seen: &str) -> String {
     let ours = [
-        "Some details of 1 stack were left out because a comment is limited in size; the run’s summary has them all.",
         "❌ Infrastructure: ",
         "Nothing was planned or applied. Please correct:",
         "stack",
@@ -457,8 +456,17 @@ fn hostile_free(seen: &str) -> String {
         "✅ applied, approved by ",
         " · commit ",
     ];
+    // What does not fit is said, in a sentence that is ours whatever the number.
+    let (left_out, end) = ("Some details of ", "summary has them all.");
+    let seen = match seen.split_once(left_out) {
+        Some((before, rest)) => match rest.split_once(end) {
+            Some((_, behind)) => format!("{before}{behind}"),
+            None => seen.to_owned(),
+        },
+        None => seen.to_owned(),
+    };
     ours.iter()
-        .fold(seen.to_owned(), |text, word| text.replace(word, ""))
+        .fold(seen, |text, word| text.replace(word, ""))
         .trim()
         .to_owned()
 }
