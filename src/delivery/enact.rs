@@ -7,7 +7,7 @@ use super::bundle::Bundle;
 use super::error::{DeliveryError, Refusal};
 use super::gate::ApprovedPlan;
 use super::open::module;
-use super::plan::{customer, learn_values};
+use super::plan::{backend, learn_values};
 use super::records::ApplyRecord;
 use super::{custody, gitops, publish};
 use crate::engine::argocd::GitOpsPlan;
@@ -74,14 +74,9 @@ pub(super) async fn prepare(
     }
     let mut redactor = machine.redactor(manager, request, stack);
     learn_values(manager, resolved, &mut redactor);
-    let customer = customer(manager, stack)?;
     let module = module(manager, stack)?;
     let variables = terraform::variables(&module, stack, &resolved.effective.values)?;
-    let backend = terraform::backend(
-        manager.estate.settings.state.as_ref(),
-        customer.state_bucket.as_deref(),
-        stack,
-    )?;
+    let backend = backend(manager, stack)?;
     let mut tool = machine.tool(&manager.estate.settings, redactor.clone())?;
     let lock = bundle.lock()?;
     // The plan file carries the variables; a variables file beside it would only be ignored.

@@ -144,6 +144,19 @@ pub fn customer<'a>(manager: &'a Manager, stack: &StackId) -> Result<&'a Custome
         })
 }
 
+/// Where a stack's Terraform state is: from settings and registry alone, for every way in which
+/// the tool is run.
+pub(super) fn backend(
+    manager: &Manager,
+    stack: &StackId,
+) -> Result<serde_json::Value, DeliveryError> {
+    Ok(terraform::backend(
+        manager.estate.settings.state.as_ref(),
+        customer(manager, stack)?.state_bucket.as_deref(),
+        stack,
+    )?)
+}
+
 /// Verifies the commit again and resolves one stack of it.
 pub async fn resolved(
     manager: &Manager,
@@ -387,14 +400,9 @@ pub(super) async fn terraform_plan(
     redactor: &mut Redactor,
 ) -> Result<Made, DeliveryError> {
     let stack = &resolved.effective.stack;
-    let customer = customer(manager, stack)?;
     let module = module(manager, stack)?;
     let variables = terraform::variables(&module, stack, &resolved.effective.values)?;
-    let backend = terraform::backend(
-        manager.estate.settings.state.as_ref(),
-        customer.state_bucket.as_deref(),
-        stack,
-    )?;
+    let backend = backend(manager, stack)?;
     let mut tool = machine.tool(&manager.estate.settings, redactor.clone())?;
     let lock = module.files.get(crate::engine::module::LOCK).cloned();
     let workspace = Workspace::write(

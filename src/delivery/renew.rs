@@ -7,13 +7,13 @@ use super::bundle::Bundle;
 use super::error::{DeliveryError, Refusal};
 use super::gate::ApprovedPlan;
 use super::open::module;
-use super::plan::{customer, learn_values, sealed, terraform_plan};
+use super::plan::{backend, learn_values, sealed, terraform_plan};
 use super::records::{ApplyRecord, PlanRecord, PlanResult, keys};
 use super::trail;
 use crate::digest::Digest;
 use crate::engine::plan_json::{self, Apart};
 use crate::engine::redact::Redactor;
-use crate::engine::terraform::{self, Workspace};
+use crate::engine::terraform::Workspace;
 use crate::estate::model::EngineKind;
 use crate::estate::resolve::Resolved;
 
@@ -112,13 +112,8 @@ async fn approved_json(
         machine,
         ..
     } = *turn;
-    let customer = customer(manager, stack)?;
     let module = module(manager, stack)?;
-    let backend = terraform::backend(
-        manager.estate.settings.state.as_ref(),
-        customer.state_bucket.as_deref(),
-        stack,
-    )?;
+    let backend = backend(manager, stack)?;
     let tool = machine.tool(&manager.estate.settings, redactor.clone())?;
     let lock = bundle.lock()?;
     let folder = machine.folder(stack, "approved");

@@ -6,7 +6,7 @@ use crate::clock::Time;
 use crate::delivery::error::{DeliveryError, Refusal};
 use crate::delivery::manager::Manager;
 use crate::delivery::open::{inputs, module};
-use crate::delivery::plan::{Machine, customer, learn_values};
+use crate::delivery::plan::{Machine, backend, customer, learn_values};
 use crate::delivery::records::{LastApplied, keys as record_keys};
 use crate::delivery::{gitops, publish, source, trail};
 use crate::engine::drift::{Drifted, Outside, of_files, weigh};
@@ -137,7 +137,7 @@ async fn found(
         .map(|p| p.engine);
     match engine {
         Some(EngineKind::Terraform) => {
-            let found = terraform(manager, customer, &resolved, machine, redactor).await?;
+            let found = terraform(manager, &resolved, machine, redactor).await?;
             Ok(Found { exact, ..found })
         }
         _ if !exact => Err(Refusal::new(
@@ -212,7 +212,6 @@ async fn as_applied(
 
 async fn terraform(
     manager: &Manager,
-    customer: &Customer,
     resolved: &Resolved,
     machine: &Machine<'_>,
     redactor: &mut Redactor,
@@ -220,11 +219,7 @@ async fn terraform(
     let stack = &resolved.effective.stack;
     let module = module(manager, stack)?;
     let variables = terraform::variables(&module, stack, &resolved.effective.values)?;
-    let backend = terraform::backend(
-        manager.estate.settings.state.as_ref(),
-        customer.state_bucket.as_deref(),
-        stack,
-    )?;
+    let backend = backend(manager, stack)?;
     let mut tool = machine.tool(&manager.estate.settings, redactor.clone())?;
     tool.limit = PATIENCE;
     let lock = module.files.get(LOCK).cloned();
