@@ -5,12 +5,13 @@
 //!
 //! 1. [`cli`]: arguments and environment in, text and exit codes out
 //! 2. [`local`]: a stateful GitHub on loopback, and the demo that runs on it
-//! 3. [`delivery`], [`registry`]: the steps of the loop, and how customers begin
-//! 4. [`report`]: what can be said, and its renderings
-//! 5. [`audit`]: the log of what was done, on top of the store
-//! 6. [`github`], [`store`], [`engine`]: adapters
-//! 7. [`estate`]: pure; customers, products, layers, schema, policy, stacks
-//! 8. [`clock`] and [`digest`]: what every room may use
+//! 3. [`setup`]: what must be in place around the loop: checks, repairs, onboarding
+//! 4. [`delivery`], [`registry`]: the steps of the loop, and how customers begin
+//! 5. [`report`]: what can be said, and its renderings
+//! 6. [`audit`]: the log of what was done, on top of the store
+//! 7. [`github`], [`store`], [`engine`], [`keyring`]: adapters
+//! 8. [`estate`]: pure; customers, products, layers, schema, policy, stacks
+//! 9. [`clock`] and [`digest`]: what every room may use
 
 pub mod audit;
 pub mod cli;
@@ -20,7 +21,9 @@ pub mod digest;
 pub mod engine;
 pub mod estate;
 pub mod github;
+pub mod keyring;
 pub mod local;
 pub mod registry;
 pub mod report;
+pub mod setup;
 pub mod store;

@@ -729,11 +729,20 @@ async fn t18_a_comment_with_our_marker_by_somebody_else_stays_untouched() -> Tes
     assert_eq!(ours.len(), 1);
     let marker = ours[0].body.lines().next().unwrap_or_default().to_owned();
     assert!(marker.starts_with("<!--"), "{marker}");
-    // On another pull request alice is faster, and on this one the record of our id is lost.
+    // Alice was faster, and the record of our id is lost: hers comes first, ours behind it.
     let forged = format!("{marker}\nplan: nothing to see\n");
-    let path = |n: u64| format!("/repos/{}/issues/{n}/comments", acme.repository);
+    let path = format!("/repos/{}/issues/{number}/comments", acme.repository);
+    let list = stage.admin("GET", &path, Value::Null).await?;
+    let one = format!(
+        "/repos/{}/issues/comments/{}",
+        acme.repository, list[0]["id"]
+    );
+    stage.admin("DELETE", &one, Value::Null).await?;
     stage
-        .by(acme.user, "POST", &path(number), json!({"body": forged}))
+        .by(acme.user, "POST", &path, json!({"body": forged}))
+        .await?;
+    stage
+        .by(stage.bot(), "POST", &path, json!({"body": ours[0].body}))
         .await?;
     std::fs::remove_dir_all(stage.store_dir().join("comments"))?;
     let text = variables("shop", 5);

@@ -144,7 +144,10 @@ async fn t23_after_the_loop_the_log_verifies_and_exports_and_reports() -> Tested
         .chain(apply("production"))
         .chain(["request-closed".to_owned()])
         .collect();
-    assert_eq!(all[..whole.len()], whole, "the first request: {all:#?}");
+    assert_eq!(all[0], "settings-changed");
+    assert_eq!(all[1..=whole.len()], whole, "the first request: {all:#?}");
+    // The settings are said once, however many requests there are under them.
+    assert_eq!(all.iter().filter(|k| *k == "settings-changed").count(), 1);
     assert!(all.ends_with(&whole), "the last request: {all:#?}");
 
     // Everything is as it was written: with the store, and with the manager's repository.

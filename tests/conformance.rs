@@ -8,8 +8,9 @@ use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use support::{Tested, expect, path, settings, skip, steps, tool, variables};
-use tenantry::estate::RepoSlug;
-use tenantry::github::{App, Client, ClientSettings, Credential};
+use tenantry::estate::{RepoSlug, SecretName, SecretPlace};
+use tenantry::github::{App, Client, ClientSettings, Credential, Token};
+use tenantry::keyring::{Secret, sealed};
 use tenantry::local::stage::{Engine, GITOPS, Hints, MANAGER, REVIEWER, Stage};
 use tenantry::local::{Clock, RunnerSettings, Server, Settings};
 use tokio::process::Command;
@@ -168,6 +169,109 @@ async fn an_unmodified_octokit_drives_it() -> Tested {
     Ok(())
 }
 
+/// What doctor asks, changes, and what an access review reads.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_calls_of_doctor_conform() -> Tested {
+    let dir = tempfile::tempdir()?;
+    let record = dir.path().join("exchanges.jsonl");
+    let hold = RunnerSettings::hold(&path());
+    let mut settings = settings(
+        &dir.path().join("stage"),
+        Engine::Argocd,
+        Hints::Direct,
+        hold,
+    )?;
+    settings.server.record = Some(record.clone());
+    let stage = Stage::set(settings).await?;
+    let estate = dir.path().join("estate");
+    let write = |path: &str, text: &str| -> Tested {
+        let path = estate.join(path);
+        std::fs::create_dir_all(path.parent().ok_or("no folder")?)?;
+        Ok(std::fs::write(path, text)?)
+    };
+    write(
+        "tenantry.yml",
+        &format!(
+            "manager: {MANAGER}\nhints:\n  mode: direct\ngates:\n  staging:\n    approval: required\n    approvers: [{REVIEWER}]\n    wait_minutes: 5\n"
+        ),
+    )?;
+    for environment in ["dev", "staging"] {
+        write(
+            &format!("products/web/environments/{environment}.yaml"),
+            "{}\n",
+        )?;
+    }
+    write("products/web/product.yaml", "engine: argocd\n")?;
+    for tenant in &stage.tenants {
+        let folder = format!("customers/{}", tenant.id);
+        let text = format!(
+            "repository: {}\nrepository_id: {}\n",
+            tenant.repository, tenant.repository_id
+        );
+        write(&format!("{folder}/metadata.yaml"), &text)?;
+        write(
+            &format!("{folder}/products.yaml"),
+            "products:\n  - name: web\n",
+        )?;
+    }
+    let off = json!({"repo": MANAGER, "workflow": ".github/workflows/drift.yml", "state": "disabled_manually"});
+    stage.admin("POST", "/_local/workflows", off).await?;
+    let old = json!({"required_status_checks": null, "enforce_admins": true, "restrictions": null,
+        "required_pull_request_reviews": {"required_approving_review_count": 1}});
+    let branch = format!(
+        "/repos/{}/branches/main/protection",
+        stage.tenants[0].repository
+    );
+    stage.admin("PUT", &branch, old).await?;
+    stage.admin("GET", &branch, json!(null)).await?;
+    for args in [
+        &["doctor", "--all", "--fix", "--yes"][..],
+        &["doctor", "--all"],
+        &["customer", "access"],
+    ] {
+        let out = Command::new(env!("CARGO_BIN_EXE_tenantry"))
+            .args(args)
+            .args(["--estate", "estate"])
+            .env_clear()
+            .env("GITHUB_API_URL", &stage.server.url)
+            .env("GITHUB_TOKEN", &stage.server.token)
+            .env(
+                "TENANTRY_SOURCE_TOKEN",
+                &stage.tokens[tenantry::local::stage::BOT],
+            )
+            // Another commit than the workflows name: that is a pull request.
+            .env("TENANTRY_ACTIONS_REF", "b".repeat(40))
+            .current_dir(dir.path())
+            .stdin(Stdio::null())
+            .output()
+            .await?;
+        let said = String::from_utf8_lossy(&out.stderr);
+        assert!(!said.contains("failed after"), "{said}");
+    }
+    stage.server.stop().await;
+    let text = std::fs::read_to_string(&record)?;
+    for call in [
+        "deployment-branch-policies",
+        "selected-actions",
+        "permissions/workflow",
+        "rulesets",
+        "/enable",
+        "organization-secrets",
+        "/collaborators",
+        "/pulls",
+        "security_and_analysis",
+        "/rules/branches/main",
+    ] {
+        assert!(text.contains(call), "{call} was called");
+    }
+    let Some(node) = node() else {
+        return skip("the_calls_of_doctor_conform", NO_NODE);
+    };
+    let said = script(&node, "conformance.mjs", &[&record.to_string_lossy()]).await?;
+    assert!(said.contains(" 0 failed"), "{said}");
+    Ok(())
+}
+
 /// The calls of a GitHub App: its proof, where it is installed, its tokens.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_calls_of_an_app_conform() -> Tested {
@@ -226,5 +330,68 @@ async fn the_calls_of_an_app_conform() -> Tested {
         let last = path.rsplit('/').next().unwrap_or_default();
         assert!(text.contains(&format!("/{last}\"")), "{path} was called");
     }
+    Ok(())
+}
+
+/// What is asked about a token, secrets in sealed boxes, and the revocation.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_calls_about_credentials_conform() -> Tested {
+    let dir = tempfile::tempdir()?;
+    let record = dir.path().join("exchanges.jsonl");
+    let server = Server::start(Settings {
+        dir: dir.path().join("stage"),
+        port: 0,
+        record: Some(record.clone()),
+        runner: RunnerSettings::hold(&path()),
+        admin_token: None,
+        clock: Clock::real(),
+    })
+    .await?;
+    let repo = json!({"repo": "acme/app", "files": {"a": "1"}});
+    assert_eq!(server.call("POST", "/_local/repos", repo).await.0, 201);
+    let body = json!({"user": "acme", "scopes": ["repo", "gist"], "expires_in": 86_400});
+    let (_, made) = server.call("POST", "/_local/tokens", body).await;
+    let token = made["token"].as_str().ok_or("token")?.to_owned();
+    let own = Client::new(ClientSettings::new(&server.url, Some(Token::new(&token))))?;
+    let told = own.identity().await?;
+    assert_eq!(told.user.login, "acme");
+    assert_eq!(
+        told.scopes,
+        Some(vec!["repo".to_owned(), "gist".to_owned()])
+    );
+    assert!(told.expires.is_some());
+    server
+        .call("PUT", "/repos/acme/app/environments/production", json!({}))
+        .await;
+    let name = SecretName::new("TOKEN")?;
+    for place in ["acme/app", "acme/app/production"] {
+        let place = SecretPlace::new(place)?;
+        let key = own.secrets_key(&place).await?;
+        for value in ["one", "two"] {
+            let sealed = sealed::seal(&key.key, &Secret::new(value.to_owned()))?;
+            own.set_secret(&place, &name, &key.key_id, &sealed).await?;
+        }
+        assert_eq!(own.secret(&place, &name).await?.name, "TOKEN");
+        // What was not sealed for this key is refused.
+        assert!(
+            own.set_secret(&place, &name, &key.key_id, "AAAA")
+                .await
+                .is_err()
+        );
+        assert!(own.set_secret(&place, &name, "0", "AAAA").await.is_err());
+    }
+    // Only from nobody in particular.
+    assert!(own.revoke(&[&token]).await.is_err());
+    let nobody = Client::new(ClientSettings::new(&server.url, None))?;
+    nobody.revoke(&[&token, "ghp_unknown"]).await?;
+    assert!(own.identity().await.is_err());
+    server.stop().await;
+    let Some(node) = node() else {
+        return skip("the_calls_about_credentials_conform", NO_NODE);
+    };
+    let said = script(&node, "conformance.mjs", &[&record.to_string_lossy()]).await?;
+    assert!(said.contains(" 0 failed"), "{said}");
+    let text = std::fs::read_to_string(&record)?;
+    assert!(!text.contains(&token), "a token stands in the record");
     Ok(())
 }

@@ -492,7 +492,7 @@ async fn t3_who_a_repository_is_is_its_number() -> Tested {
       hint: see `tenantry customer show acme`
     # no such repository
     error: `acme/nothing` cannot be read: there is no such repository, or the token may not see it
-      hint: check the name and what TENANTRY_SOURCE_TOKEN may read; --repository-id N records a repository without a look-up
+      hint: check the name, and what the App or TENANTRY_SOURCE_TOKEN may read; --repository-id N records a repository without a look-up
     # another customer's
     error: `beta/app` (id <1>) is the repository of customer `beta` already; one repository serves one customer
       hint: see `tenantry customer show beta`
@@ -939,7 +939,7 @@ async fn t32_a_list_is_imported_without_its_tokens() -> Tested {
     written; check it with `tenantry validate`, then commit
     2 customers are without a repository and not served yet; `tenantry customer set ID repository=OWNER/NAME` records one
     1 customer is not active in the list, so suspended here
-    2 tokens were left out: tokens are never copied into the estate; `tenantry customer credential import` takes them when it exists
+    2 tokens were left out: tokens are never copied into the estate; `tenantry customer credential import` encrypts them
     exit 0
     "#);
     let everything = format!("{:?}{}", world.files(), done.all());
@@ -971,7 +971,7 @@ async fn t32_a_list_is_imported_without_its_tokens() -> Tested {
     table.push_str(&done.all());
     insta::assert_snapshot!(table, @r#"
     looking up 4 repositories (4 calls to GitHub)
-    error: ../list.csv:5: customer `epsilon`: `epsilon/none` cannot be read: there is no such repository, or the token may not see it; check the name and what TENANTRY_SOURCE_TOKEN may read; --repository-id N records a repository without a look-up [estate]
+    error: ../list.csv:5: customer `epsilon`: `epsilon/none` cannot be read: there is no such repository, or the token may not see it; check the name, and what the App or TENANTRY_SOURCE_TOKEN may read; --repository-id N records a repository without a look-up [estate]
     ../list.csv:4: customer `acme-corp`: there is a customer `acme-corp` already; see `tenantry customer show acme-corp`, or choose another id with --id [estate]
     {
       "files": [

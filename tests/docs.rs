@@ -122,8 +122,10 @@ fn every_setting_is_on_the_page() {
     let page = text("docs/settings.md");
     for source in [
         "src/estate/settings.rs",
+        "src/estate/instructions.rs",
         "src/estate/read.rs",
         "src/estate/entry.rs",
+        "src/estate/credential/read.rs",
     ] {
         let source = text(source);
         let found = keys(source.split("#[cfg(test)]").next().unwrap());

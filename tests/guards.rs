@@ -21,7 +21,7 @@ use tenantry::delivery::{DeliveryError, ruleset, unfinished};
 use tenantry::digest::Digest;
 use tenantry::estate::model::Status;
 use tenantry::estate::settings::{GateRule, HintMode};
-use tenantry::estate::{CustomerId, EnvironmentId, Sha};
+use tenantry::estate::{CustomerId, EnvironmentId, Estate, Sha};
 use tenantry::local::stage::{Engine, MANAGER, REVIEWER};
 use tenantry::store::lease::{self, Taken};
 
@@ -315,6 +315,7 @@ async fn t14_whose_approval_counts() -> Tested {
     request.unknown_author = false;
     // The settings name others.
     let rule = |approvers: &[&str]| GateRule {
+        wait_minutes: 0,
         approval: true,
         approvers: approvers.iter().map(|a| (*a).to_owned()).collect(),
     };
@@ -665,11 +666,77 @@ async fn t27_a_name_without_a_request_is_not_forgotten_while_somebody_may_write_
         Ok(names.contains_key(&name))
     };
     assert!(listed(&trial).await?);
+    // A job may run for six hours.
+    fn soon() -> Time {
+        Clock::system().now().plus(5 * 3_600)
+    }
+    trial.manager.clock = Clock::from_fn(soon);
+    assert!(listed(&trial).await?);
     fn later() -> Time {
         Clock::system().now().plus(7 * 3_600)
     }
     trial.manager.clock = Clock::from_fn(later);
     assert!(!listed(&trial).await?);
+    trial.end().await;
+    Ok(())
+}
+
+/// What an auditor asks first when an approval is missing, or a token was used: what was the rule,
+/// what was the credential, and since when.
+#[tokio::test(flavor = "multi_thread")]
+async fn t23_gates_and_credentials_that_changed_are_in_the_log_before_anything_under_them() -> Tested
+{
+    let mut trial = trial().await?;
+    let commit = trial.push(3).await?;
+    trial.open(Event::Push, &commit).await?;
+    let gates = &mut trial.manager.estate.settings.gates;
+    gates.insert(EnvironmentId::new("production")?, GateRule::default());
+    let commit = trial.push(4).await?;
+    trial.open(Event::Push, &commit).await?;
+    // A credential that is active, revoked, and gone; nothing is said where nothing changed.
+    let path = "customers/acme/metadata.yaml";
+    let plain = trial.manager.estate.files.get(path).ok_or(path)?.to_vec();
+    for status in ["active", "active", "revoked", ""] {
+        let mut text = String::from_utf8(plain.clone())?;
+        if !status.is_empty() {
+            text.push_str(&format!("credentials:\n  dispatch:\n    purpose: dispatch\n    kind: github-fine-grained\n    status: {status}\n    owner: alice\n"));
+        }
+        let mut files = trial.manager.estate.files.clone();
+        files.insert(path, text.as_bytes());
+        let gates = trial.manager.estate.settings.gates.clone();
+        trial.manager.estate = Estate::read(files)?;
+        trial.manager.estate.settings.gates = gates;
+        trial.open(Event::Push, &commit).await?;
+    }
+    let folder = trial.stage.store_dir().join("audit/records/acme");
+    let mut files: Vec<_> = std::fs::read_dir(folder)?
+        .map(|e| e.map(|e| e.path()))
+        .collect::<Result<_, _>>()?;
+    files.sort();
+    let mut said = Vec::new();
+    for file in files {
+        let record: Value = serde_json::from_slice(&std::fs::read(file)?)?;
+        let event = &record["event"];
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        let detail = match event["kind"].as_str() {
+            Some("settings-changed") => {
+                let production = event["gates"].as_array().and_then(|g| g.last());
+                production.map_or_else(String::new, |g| g["approval"].to_string())
+            }
+            Some("credentials-changed") => text(&event["credentials"][0]["status"]),
+            _ => continue,
+        };
+        said.push((text(&event["kind"]), detail));
+    }
+    let expected = [
+        ("settings-changed", "true"),
+        ("settings-changed", "false"),
+        ("credentials-changed", "active"),
+        ("credentials-changed", "revoked"),
+        ("credentials-changed", "gone"),
+    ];
+    let expected = expected.map(|(kind, detail)| (kind.to_owned(), detail.to_owned()));
+    assert_eq!(said, expected);
     trial.end().await;
     Ok(())
 }

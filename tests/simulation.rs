@@ -20,6 +20,8 @@
 
 #[path = "simulation/cloud.rs"]
 mod cloud;
+#[path = "simulation/flood.rs"]
+mod flood;
 #[path = "simulation/hub.rs"]
 mod hub;
 #[path = "simulation/objects.rs"]
@@ -41,6 +43,7 @@ use runs::Floor;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use tenantry::delivery::share::SHARE;
 use world::{Odds, Shared};
 
 /// Schedules that are run where nobody says how many.
@@ -57,8 +60,14 @@ struct Outcome {
     told: Vec<(String, String, String)>,
 }
 
+/// A provider of one, of two and of three customers.
+fn providers() -> [Rc<Provider>; 3] {
+    [1, 2, 3].map(|tenants| Rc::new(Provider::new(tenants).unwrap()))
+}
+
 /// Runs one schedule.
-fn schedule(seed: u64, provider: &Rc<Provider>, work: &Path, tell: bool) -> Outcome {
+fn schedule(seed: u64, providers: &[Rc<Provider>; 3], work: &Path, tell: bool) -> Outcome {
+    let provider = &providers[usize::try_from(seed % 3).unwrap()];
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
         .start_paused(true)
@@ -68,7 +77,7 @@ fn schedule(seed: u64, provider: &Rc<Provider>, work: &Path, tell: bool) -> Outc
     local.block_on(&runtime, async {
         world::restart();
         let shared = Shared::new(seed, tell, provider.hub());
-        let (tenants, events) = {
+        let events = {
             let mut world = shared.world();
             // Most schedules go wrong a little, some very much, a few not at all.
             let scale = [0, 10, 30, 30, 100, 300][usize::try_from(world.roll(6)).unwrap()];
@@ -84,12 +93,12 @@ fn schedule(seed: u64, provider: &Rc<Provider>, work: &Path, tell: bool) -> Outc
                 again: odds(200),
             };
             world.odds = odds;
-            let tenants = 1 + usize::try_from(world.roll(3)).unwrap();
-            (tenants, 1 + world.roll(5))
+            1 + world.roll(5)
         };
         shared.tell(|| {
             format!(
-                "{tenants} customers, {events} events, {:?}",
+                "{} customers, {events} events, {:?}",
+                provider.tenants,
                 shared_odds(&shared)
             )
         });
@@ -98,7 +107,7 @@ fn schedule(seed: u64, provider: &Rc<Provider>, work: &Path, tell: bool) -> Outc
             provider.clone(),
             work.join(seed.to_string()),
         );
-        let people = People::new(floor.clone(), tenants);
+        let people = People::new(floor.clone());
         people.trouble(events).await;
         let rest = people.settle().await;
         let wrong = oracle::judge(&floor, &people, rest)
@@ -136,7 +145,7 @@ fn variable(name: &str) -> Option<u64> {
 fn t27_t28_t29_every_schedule_ends_with_the_last_desired_state_applied_once_and_told() {
     let dir = folder();
     if let Some(seed) = variable("TENANTRY_SIMULATION_SEED") {
-        let outcome = schedule(seed, &Rc::new(Provider::new().unwrap()), dir.path(), true);
+        let outcome = schedule(seed, &providers(), dir.path(), true);
         assert!(outcome.wrong.is_empty(), "{:#?}", outcome.wrong);
         return;
     }
@@ -147,14 +156,14 @@ fn t27_t28_t29_every_schedule_ends_with_the_last_desired_state_applied_once_and_
     let started = std::time::Instant::now();
     let results: Vec<(u64, Outcome)> = std::thread::scope(|scope| {
         let work = || {
-            let provider = Rc::new(Provider::new().unwrap());
+            let providers = providers();
             let mut out = Vec::new();
             loop {
                 let seed = next.fetch_add(1, Ordering::Relaxed);
                 if seed >= from + count {
                     return out;
                 }
-                out.push((seed, schedule(seed, &provider, dir.path(), false)));
+                out.push((seed, schedule(seed, &providers, dir.path(), false)));
             }
         };
         let handles: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
@@ -193,10 +202,23 @@ fn t27_t28_t29_every_schedule_ends_with_the_last_desired_state_applied_once_and_
 #[test]
 fn a_seed_reproduces() {
     let dir = folder();
-    let provider = Rc::new(Provider::new().unwrap());
+    let providers = providers();
     for seed in 1..=5 {
-        let first = schedule(seed, &provider, dir.path(), false);
-        let second = schedule(seed, &provider, dir.path(), false);
+        let first = schedule(seed, &providers, dir.path(), false);
+        let second = schedule(seed, &providers, dir.path(), false);
         assert_eq!(first, second, "seed {seed}");
     }
+}
+
+#[test]
+fn t26_a_thousand_pull_requests_of_one_customer_keep_nobody_waiting() {
+    let served = flood::flood(&providers()[1], folder().path());
+    // The other customer is served by the very first sweep, and the flood by its share.
+    let (acme, globex) = served[0];
+    assert_eq!(globex, 1);
+    assert!((1..=SHARE).contains(&acme), "{acme}");
+    assert!(served.iter().all(|(acme, _)| *acme <= SHARE));
+    // Nobody is forgotten: every sweep goes on where the last one stopped.
+    assert_eq!(served.iter().map(|(acme, _)| acme).sum::<usize>(), 1_000);
+    assert!(served.len() <= 1_000 / SHARE + 3, "{} sweeps", served.len());
 }

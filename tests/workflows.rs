@@ -21,6 +21,7 @@ const ACTIONS_REF: &str = "0123456789abcdef0123456789abcdef01234567";
 const STAND_IN: &str = r#"#!/usr/bin/env bash
 step="$1 ${TENANTRY_STACK:-}"
 [ "$1" = drift ] && step="$1 $2 ${TENANTRY_STACKS:-}"
+[ "$1" = customer ] && step="$* issues=${TENANTRY_ISSUES:-}"
 step=${step% }
 [ "${TENANTRY_FINAL:-}" = true ] && step="final report"
 printf '%s\n' "$step" >>"$STAND_IN_LOG"
@@ -418,6 +419,17 @@ fn coverage_is_reported_when_nothing_is_due() {
         ..DRIFT
     };
     tells(&story, &["drift list", "drift report"]);
+}
+
+#[test]
+fn credentials_are_checked_and_told() {
+    let story = Story {
+        name: "credentials",
+        workflow: "manager/credentials.yml",
+        event: "schedule",
+        ..STORY
+    };
+    tells(&story, &["customer credential check issues=true"]);
 }
 
 #[test]

@@ -66,10 +66,6 @@ fn told(bytes: &[u8], aside: &str) -> (Option<Changes>, Vec<String>) {
     out.extend(pages::bodies(&changes, Some(2)));
     // A run that has read a plan shows other texts, too.
     out.push(redactor.text(aside).into_owned());
-    match plan_json::drift(bytes, &redactor) {
-        Ok(drift) => keep(&drift, &mut out),
-        Err(error) => say(&error, &mut out),
-    }
     match plan_json::drifted(bytes, &mut redactor.clone()) {
         Ok(drifted) => keep(&drifted, &mut out),
         Err(error) => say(&error, &mut out),

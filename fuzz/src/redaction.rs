@@ -96,9 +96,10 @@ pub fn redact(data: &[u8]) {
             }
         }
     }
-    // Once more changes nothing, unless a secret is made of the sign's own letters.
-    let like_the_sign = |s: &&str| s.contains(['(', ')']) || SENSITIVE.contains(*s);
-    if !secrets.iter().any(like_the_sign) {
+    // Once more changes nothing, unless a secret is made of the sign's own letters, or holds a quote:
+    // a value in quotes ends there for the first look, and goes on for the second.
+    let moves_an_end = |s: &&str| s.contains(['(', ')', '"', '\'']) || SENSITIVE.contains(*s);
+    if !secrets.iter().any(moves_an_end) {
         assert_eq!(redactor.text(&shown), shown, "of {text:?}");
     }
 }

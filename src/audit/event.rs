@@ -2,7 +2,7 @@
 //! secret, never what a tool printed.
 
 use crate::digest::Digest;
-use crate::estate::{Sha, StackId};
+use crate::estate::{EnvironmentId, Sha, StackId};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -42,6 +42,34 @@ pub struct Actor {
     pub attempt: u64,
     /// The address of its page.
     pub url: String,
+}
+
+/// What an environment's gate demands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GateSetting {
+    /// Which.
+    pub environment: EnvironmentId,
+    /// Whether somebody must approve.
+    pub approval: bool,
+    /// Whose approval counts; empty means everyone whom GitHub lets review.
+    pub approvers: Vec<String>,
+}
+
+/// What the registry says of a credential. Never its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CredentialState {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub purpose: String,
+    /// What it is, such as `github-classic`.
+    pub kind: String,
+    /// `active`, `rotating` or `revoked`; `gone` where its entry was removed.
+    pub status: String,
+    /// Whose it is.
+    pub owner: Option<String>,
+    /// Of its value, where the registry holds one.
+    pub fingerprint: Option<Digest>,
 }
 
 /// What happened. New kinds may come; a reader keeps those that it does not know.
@@ -143,6 +171,31 @@ pub enum Event {
     LeaseReleased {
         /// The request's attempt.
         attempt: u32,
+    },
+    /// The settings under which this customer's changes are planned and applied are others than
+    /// before, or known for the first time. Written before the first request under them.
+    SettingsChanged {
+        /// Digest over all that follows but the commit.
+        settings: Digest,
+        /// The commit of the manager repository.
+        commit: Option<Sha>,
+        /// In the order of promotion.
+        gates: Vec<GateSetting>,
+        /// How hints arrive.
+        hints: String,
+        /// Whether a hint must carry an identity token.
+        identity: bool,
+        /// How old a plan may be that is applied.
+        max_age_hours: u64,
+        /// Digest over the policies.
+        policies: Digest,
+    },
+    /// What the registry says of this customer's credentials is not what it said before.
+    CredentialsChanged {
+        /// The commit of the manager repository.
+        commit: Option<Sha>,
+        /// Those that were added, changed, rotated, revoked or removed.
+        credentials: Vec<CredentialState>,
     },
     /// A check found what was changed outside of tenantry, where the one before found nothing.
     DriftFound {

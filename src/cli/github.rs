@@ -15,8 +15,14 @@ pub fn client(env: &Env, api_url: &str, token: Option<&str>) -> Result<Client, C
 
 /// A client for whoever.
 pub fn client_of(env: &Env, api_url: &str, credential: Credential) -> Result<Client, CliError> {
-    let mut settings = ClientSettings::new(api_url, None);
+    let mut settings = settings(env, api_url)?;
     settings.credential = credential;
+    Ok(Client::new(settings)?)
+}
+
+/// How a client reaches GitHub, for nobody yet.
+pub fn settings(env: &Env, api_url: &str) -> Result<ClientSettings, CliError> {
+    let mut settings = ClientSettings::new(api_url, None);
     settings.proxies = proxies(env)?;
     if ["http://127.0.0.1", "http://localhost", "http://[::1]"]
         .iter()
@@ -27,7 +33,7 @@ pub fn client_of(env: &Env, api_url: &str, credential: Credential) -> Result<Cli
         settings.timeout = Duration::from_secs(5);
         settings.last_patience = Duration::from_secs(3);
     }
-    Ok(Client::new(settings)?)
+    Ok(settings)
 }
 
 fn proxies(env: &Env) -> Result<Proxies, CliError> {

@@ -5,6 +5,7 @@
 //! `run`; what lies below gets values.
 
 mod args;
+mod ask;
 pub mod commands;
 pub mod contracts;
 pub mod env;
@@ -13,6 +14,7 @@ pub mod folder;
 mod github;
 pub mod print;
 pub mod revision;
+pub mod speakers;
 pub mod step;
 
 pub use args::Cli;
@@ -38,6 +40,12 @@ pub fn main() -> ExitCode {
 
 fn run() -> Exit {
     let env = env::Env::read();
+    // Before the arguments are read, because a message about them would quote them.
+    if env::secret_in_arguments() {
+        let error = commands::leaked();
+        print::Printer::new(print::Format::Text, &env).error(&error);
+        return error.exit();
+    }
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -30,6 +30,12 @@ pub enum Format {
     Yaml,
     /// Values as `terraform.tfvars.json`: only what the module declares (`resolve` only).
     Tfvars,
+    /// Markdown (`customer instructions` only).
+    Md,
+    /// One HTML page (`customer instructions` only).
+    Html,
+    /// A mail that waits to be sent (`customer instructions` only).
+    Eml,
     /// The list is `customers.json` of the cased kind (`customer import` only).
     Cased,
     /// The list is comma-separated (`customer import` only).
@@ -46,6 +52,9 @@ impl Format {
             Self::Sarif => "sarif",
             Self::Yaml => "yaml",
             Self::Tfvars => "tfvars",
+            Self::Md => "md",
+            Self::Html => "html",
+            Self::Eml => "eml",
             Self::Cased => "cased",
             Self::Csv => "csv",
         }

@@ -3,7 +3,7 @@
 use super::env::Env;
 use super::error::CliError;
 use super::folder;
-pub use super::github::{api_url, client, client_of, source};
+pub use super::github::{api_url, client, client_of, settings, source};
 use super::print::Printer;
 use crate::audit::Log;
 use crate::audit::key::{KeyError, PublicKey, SigningKey};

@@ -12,6 +12,7 @@ use super::records::ApplyRecord;
 use super::{custody, gitops, publish};
 use crate::engine::argocd::GitOpsPlan;
 use crate::engine::change::Changes;
+use crate::engine::drift::weigh;
 use crate::engine::outcome::{After, Outcome, Touched};
 use crate::engine::plan_json;
 use crate::engine::redact::Redactor;
@@ -167,9 +168,10 @@ impl Scene {
         } = self;
         let looked = workspace.look(&tool, &variables).await;
         let read = looked.json.map_err(DeliveryError::from).and_then(|json| {
-            let left: Changes = plan_json::read(&json, &mut redactor)?;
-            let drift = plan_json::drift(&json, &redactor)?;
-            Ok((Touched::of(&left), drift))
+            let intent = plan_json::intent(&json, &mut redactor)?;
+            let mut drift = plan_json::drifted(&json, &mut redactor)?;
+            weigh(&mut drift, Some(&intent));
+            Ok((Touched::of(&intent.changes), Touched::outside(&drift)))
         });
         turn.machine.hide.hide(&redactor);
         let (left, drift, problem) = match read {

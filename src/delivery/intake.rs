@@ -8,6 +8,7 @@ use super::open::{Opened, Reason, open};
 use super::publish;
 use super::records::keys;
 use super::ruleset;
+use super::share;
 use super::trail;
 use crate::clock::Time;
 use crate::estate::Sha;
@@ -142,7 +143,9 @@ async fn serve(
             at: run_time(manager).await?,
         };
         identity::judge(claims, &expected, hint)?;
-        once(manager, claims, hint).await??;
+        if once(manager, claims, hint).await?? {
+            share::hint(manager, &caller.customer.id).await?;
+        }
         sender = claims.actor_id.parse().ok().map(|id| User {
             login: claims.actor.clone(),
             id,
@@ -172,12 +175,13 @@ async fn serve(
     Ok(Intake { opened, warnings })
 }
 
-/// A token serves one request. The same hint delivered twice is no replay.
+/// A token serves one request. The same hint delivered twice is no replay; says whether this is
+/// the first delivery.
 async fn once(
     manager: &Manager,
     claims: &Claims,
     hint: &Hint,
-) -> Result<Result<(), Refusal>, DeliveryError> {
+) -> Result<Result<bool, Refusal>, DeliveryError> {
     let key = keys::identity(&claims.jti);
     let used = Used {
         request_id: hint.request_id.to_string(),
@@ -185,11 +189,11 @@ async fn once(
         at: manager.clock.now(),
     };
     if manager.store.create_json(&key, &used).await? == Put::Done {
-        return Ok(Ok(()));
+        return Ok(Ok(true));
     }
     let before = manager.store.read::<Used>(&key).await?;
     Ok(match before {
-        Some((before, _)) if before.request_id == used.request_id => Ok(()),
+        Some((before, _)) if before.request_id == used.request_id => Ok(false),
         _ => Err(Refusal::new(
             "identity-replayed",
             "the identity token was used already for another request; run the workflow again",

@@ -5,7 +5,7 @@ use super::hint::Event;
 use super::manager::Manager;
 use super::records::{LastApplied, Outcome, Request, keys};
 use super::source::{self, Verified};
-use super::{estate_head, trail, unfinished};
+use super::{estate_head, overview, terms, trail, unfinished};
 use crate::digest::Digest;
 use crate::engine::module::Module;
 use crate::estate::model::{Customer, EngineKind};
@@ -29,6 +29,9 @@ pub enum Opened {
     },
     /// The customer's file was refused. The request says why.
     Refused(Request),
+    /// The customer has not begun: there is no file, nothing of theirs was ever applied, and nobody
+    /// has asked about this commit. Nobody is told.
+    NotYet,
 }
 
 /// Why a commit is looked at.
@@ -59,6 +62,7 @@ pub async fn open(
         }
         other => other?,
     }
+    terms::record(manager, customer).await?;
     let verified = source::verify(manager, customer, event, sha).await?;
     let key = keys::request(&verified.name);
     let estate = manager.estate_digest(&customer.id);
@@ -70,7 +74,12 @@ pub async fn open(
     }
     let (stacks, findings) = match work(manager, customer, &verified).await {
         Ok(stacks) => (stacks, Vec::new()),
-        Err(DeliveryError::Findings(findings)) => (Vec::new(), findings.0),
+        Err(DeliveryError::Findings(findings)) => {
+            if reason.hint.is_none() && not_begun(manager, customer, &verified, &findings).await? {
+                return Ok(Opened::NotYet);
+            }
+            (Vec::new(), findings.0)
+        }
         Err(other) => return Err(other),
     };
     if stacks.is_empty()
@@ -122,6 +131,30 @@ pub async fn open(
         },
         None => Opened::Work(request),
     })
+}
+
+/// Whether a default branch without the customer's file is one where they have not begun, rather
+/// than one where the file was lost.
+async fn not_begun(
+    manager: &Manager,
+    customer: &Customer,
+    verified: &Verified,
+    findings: &Findings,
+) -> Result<bool, DeliveryError> {
+    let absent = |f: &Finding| f.rule == "contract-file" && f.message == source::ABSENT;
+    if verified.name.event != Event::Push || !findings.0.iter().all(absent) {
+        return Ok(false);
+    }
+    if !overview::applied(&manager.store, Some(&customer.id))
+        .await?
+        .is_empty()
+    {
+        return Ok(false);
+    }
+    let (repository, sha) = (&verified.repository, &verified.name.sha);
+    let statuses = manager.source.statuses(repository, sha).await?;
+    let context = &manager.estate.settings.commit_status_context;
+    Ok(!statuses.iter().any(|s| s.context == *context))
 }
 
 /// Whether an earlier request for the same thing makes this one needless.

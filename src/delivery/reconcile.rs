@@ -5,13 +5,14 @@ use super::error::DeliveryError;
 use super::hint::Event;
 use super::manager::Manager;
 use super::open::{Opened, Reason, is_alive, open};
-use super::records::{Outcome, Request, Seen, keys};
+use super::records::{Outcome, Request, RequestName, Seen, keys};
+use super::share::{self, Head, SHARE};
 use super::{publish, trail, unfinished};
 use crate::estate::model::{Customer, Status};
 use crate::estate::{CustomerId, Sha};
 use crate::github::Polled;
 use crate::github::budget::Budget;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a sweep found.
 #[derive(Debug, Default)]
@@ -22,6 +23,8 @@ pub struct Sweep {
     pub closed: Vec<Request>,
     /// Customers that could not be looked at, and why. They do not stop the others.
     pub failed: Vec<(CustomerId, String)>,
+    /// Customers of whom more has changed than one sweep looks at, and how many heads are left.
+    pub later: Vec<(CustomerId, usize)>,
     /// How many customers were looked at.
     pub customers: usize,
 }
@@ -49,6 +52,8 @@ struct Found<'a> {
     polled: Option<Polled>,
     now: Option<Seen>,
     before: Option<Seen>,
+    /// What is not as the last sweep saw it.
+    new: Vec<Head>,
 }
 
 /// One look at a head: the repository, branch or pull request, who wrote it (2), the commit, and
@@ -104,39 +109,41 @@ pub async fn survey<'a>(
         let key = keys::seen(&customer.id);
         let before = manager.store.read::<Seen>(&key).await?.map(|(s, _)| s);
         let now = polled.as_ref().map(|p| seen(manager, customer, p));
-        let asked = only.is_some();
-        if let Some(now) = now
-            .as_ref()
-            .filter(|now| asked || before.as_ref() != Some(now))
-        {
-            let was = |n: &(u64, String)| before.as_ref().is_some_and(|b| b.pulls.contains(n));
-            let heads = u64::from(now.head.is_some()) + now.pulls.len() as u64;
-            let new = now.pulls.iter().filter(|n| !was(n)).count() as u64
-                + u64::from(before.as_ref().map(|b| &b.head) != Some(&now.head));
-            survey.budget += LOOK * heads;
-            survey.budget += TELL * new;
-        }
+        let new = match &now {
+            Some(now) if survey.asked => share::heads(now),
+            Some(now) => share::unseen(now, before.as_ref()),
+            None => Vec::new(),
+        };
+        let heads = new.len().min(share_of(survey.asked)) as u64;
+        survey.budget += LOOK * heads;
+        survey.budget += TELL * heads;
         survey.found.push(Found {
             customer,
             polled,
             now,
             before,
+            new,
         });
     }
+    // Who has changed least comes first: nobody waits behind somebody who changes everything.
+    // Among equals each run begins with another one.
+    let turn = usize::try_from(manager.run.run.id).unwrap_or(0) % survey.found.len().max(1);
+    survey.found.rotate_left(turn);
+    survey.found.sort_by_key(|found| found.new.len());
     Ok(survey)
+}
+
+/// How many heads of a customer are looked at. A person who asks about one keeps nobody waiting.
+fn share_of(asked: bool) -> usize {
+    if asked { ENOUGH } else { SHARE }
 }
 
 /// Looks at those of a survey who changed, or who have something open.
 pub async fn sweep(manager: &Manager, survey: Survey<'_>) -> Result<Sweep, DeliveryError> {
     let mut sweep = Sweep::default();
-    for Found {
-        customer,
-        polled,
-        now,
-        before,
-    } in survey.found
-    {
-        if sweep.work.iter().map(|r| r.stacks.len()).sum::<usize>() >= ENOUGH {
+    for found in survey.found {
+        let customer = found.customer;
+        if sweep.is_full() {
             tracing::warn!(
                 "enough work for one run; the next sweep goes on with `{}`",
                 customer.id
@@ -144,30 +151,29 @@ pub async fn sweep(manager: &Manager, survey: Survey<'_>) -> Result<Sweep, Deliv
             break;
         }
         sweep.customers += 1;
-        let looked = match polled.zip(now) {
-            Some((polled, now)) if Some(polled.id) == customer.repository_id => {
-                let why = Why {
-                    changed: before.as_ref() != Some(&now),
-                    asked: survey.asked,
-                };
-                look(manager, customer, &polled, now, why, &mut sweep).await
+        let wrong = match &found.polled {
+            Some(polled) if Some(polled.id) == customer.repository_id => {
+                let looked = look(manager, found, survey.asked, &mut sweep).await;
+                looked.err().map(|error| publish::say(&error))
             }
-            Some((polled, _)) => {
-                sweep.failed.push((customer.id.clone(), format!("its repository is another one now (id {}); check customers/{}/metadata.yaml", polled.id, customer.id)));
-                continue;
-            }
-            None => {
-                sweep.failed.push((customer.id.clone(), "its repository cannot be read; it was removed or renamed, or TENANTRY_SOURCE_TOKEN may not see it".into()));
-                continue;
-            }
+            Some(polled) => Some(format!(
+                "its repository is another one now (id {}); check customers/{}/metadata.yaml",
+                polled.id, customer.id
+            )),
+            None => Some("its repository cannot be read; it was removed or renamed, or the App or TENANTRY_SOURCE_TOKEN may not see it".into()),
         };
-        if let Err(error) = looked {
-            sweep
-                .failed
-                .push((customer.id.clone(), publish::say(&error)));
-        }
+        sweep
+            .failed
+            .extend(wrong.map(|why| (customer.id.clone(), why)));
     }
     Ok(sweep)
+}
+
+impl Sweep {
+    /// Whether one run has enough to do.
+    fn is_full(&self) -> bool {
+        self.work.iter().map(|r| r.stacks.len()).sum::<usize>() >= ENOUGH
+    }
 }
 
 fn seen(manager: &Manager, customer: &Customer, polled: &Polled) -> Seen {
@@ -178,54 +184,50 @@ fn seen(manager: &Manager, customer: &Customer, polled: &Polled) -> Seen {
     }
 }
 
-/// Why a customer is looked at.
-#[derive(Debug, Clone, Copy)]
-struct Why {
-    /// Something is not as the last sweep saw it.
-    changed: bool,
-    /// A person asks about this one.
-    asked: bool,
-}
-
 async fn look(
     manager: &Manager,
-    customer: &Customer,
-    polled: &Polled,
-    now: Seen,
-    why: Why,
+    found: Found<'_>,
+    asked: bool,
     sweep: &mut Sweep,
 ) -> Result<(), DeliveryError> {
-    let key = keys::seen(&customer.id);
-    let open_requests = look_after(manager, customer, polled, sweep).await?;
-    // A run that was started once more has something to find, also when nothing has moved.
-    let asked = why.asked || manager.run.run.attempt > 1;
-    if !why.changed && !open_requests && !asked {
+    let Found {
+        customer,
+        polled: Some(polled),
+        now: Some(now),
+        before,
+        mut new,
+    } = found
+    else {
         return Ok(());
-    }
-    let mut events: Vec<(Event, &str)> = polled
-        .pulls
-        .iter()
-        .map(|(number, sha)| (Event::PullRequest(*number), sha.as_str()))
-        .collect();
-    if let Some((_, sha)) = &polled.head {
-        events.push((Event::Push, sha));
-    }
-    let mut whole = true;
-    for (event, sha) in events {
+    };
+    let open_requests = look_after(manager, customer, &polled, sweep).await?;
+    // A run that was started once more has something to find, also when nothing has moved.
+    let all = asked || manager.run.run.attempt > 1;
+    let is_open = |(event, sha): &Head| {
+        open_requests
+            .iter()
+            .any(|name| name.event == *event && name.sha.as_str() == sha)
+    };
+    // What was begun comes before what is new.
+    let begun = |head: &Head| !new.contains(head) && (all || is_open(head));
+    let mut heads: Vec<Head> = share::heads(&now).into_iter().filter(begun).collect();
+    heads.append(&mut new);
+    let mut left = heads.split_off(heads.len().min(share_of(all)));
+    let mut later = left.len();
+    for head in heads {
+        let (event, sha) = &head;
         let Ok(sha) = Sha::new(sha) else { continue };
-        match open(
-            manager,
-            customer,
-            event,
-            &sha,
-            Reason {
-                hint: None,
-                sender: None,
-                again: why.asked,
-            },
-        )
-        .await
-        {
+        let reason = Reason {
+            hint: None,
+            sender: None,
+            again: asked,
+        };
+        if sweep.is_full() {
+            later += 1;
+            left.push(head);
+            continue;
+        }
+        match open(manager, customer, *event, &sha, reason).await {
             Ok(Opened::Work(request)) => sweep.work.push(request),
             Ok(
                 Opened::Refused(request)
@@ -238,35 +240,41 @@ async fn look(
                 request: Some(request),
                 ..
             }) if request.outcome.is_some() => {}
+            Ok(Opened::NotYet) => {}
             // Another run is at it, perhaps with an older estate: look again when it is through.
-            Ok(_) => whole = false,
+            Ok(_) => left.push(head),
             // It moved between the poll and now: the next sweep sees the newer one.
             Err(DeliveryError::Refused(refusal)) if refusal.code == "superseded" => {}
             Err(error) => {
-                whole = false;
+                left.push(head);
                 sweep
                     .failed
                     .push((customer.id.clone(), publish::say(&error)));
             }
         }
     }
+    if later > 0 {
+        sweep.later.push((customer.id.clone(), later));
+    }
     // What could not be looked at is looked at again, also when nothing moves until then.
-    if whole {
-        manager.store.write_json(&key, &now).await?;
+    let seen = share::without(&now, &left);
+    if before.as_ref() != Some(&seen) {
+        let key = keys::seen(&customer.id);
+        manager.store.write_json(&key, &seen).await?;
     }
     Ok(())
 }
 
 /// Looks at the requests that still need somebody: closes those that a newer commit has
-/// overtaken and whose run is gone, and finds those whose end was never told. Says whether any
-/// is still open.
+/// overtaken and whose run is gone, and finds those whose end was never told. Says which are
+/// still open.
 async fn look_after(
     manager: &Manager,
     customer: &Customer,
     polled: &Polled,
     sweep: &mut Sweep,
-) -> Result<bool, DeliveryError> {
-    let mut any = false;
+) -> Result<BTreeSet<RequestName>, DeliveryError> {
+    let mut open = BTreeSet::new();
     let mut done = BTreeMap::new();
     for (name, at) in unfinished::list(manager, &customer.id).await? {
         let key = keys::request(&name);
@@ -285,7 +293,7 @@ async fn look_after(
             }
             continue;
         }
-        any = true;
+        open.insert(name);
         if is_current(&request, polled) || is_alive(manager, &request).await? {
             continue;
         }
@@ -308,7 +316,7 @@ async fn look_after(
         sweep.closed.extend(closed);
     }
     unfinished::forget(manager, &customer.id, &done).await?;
-    Ok(any)
+    Ok(open)
 }
 
 /// Whether a request still is about the head of its branch or pull request.

@@ -414,6 +414,14 @@ pub mod keys {
     pub fn identity(jti: &str) -> String {
         format!("identities/{}.json", Digest::of(jti.as_bytes()).hex())
     }
+    /// Which settings the audit log knows.
+    pub fn terms(customer: &CustomerId) -> String {
+        format!("terms/{customer}.json")
+    }
+    /// When a customer sent hints.
+    pub fn asked(customer: &CustomerId) -> String {
+        format!("asked/{customer}.json")
+    }
     /// What a poll saw.
     pub fn seen(customer: &CustomerId) -> String {
         format!("seen/{customer}.json")

@@ -129,6 +129,7 @@ async fn take_up(
     match open(manager, customer, name.event, &name.sha, reason).await? {
         Opened::Work(request) => Ok(Ok(request)),
         Opened::Refused(_) => Ok(Err(format!("`{name}` is refused now; see its report"))),
+        Opened::NotYet => Ok(Err(format!("`{name}` has no file to plan from"))),
         Opened::Nothing { reason, .. } => {
             // Another job of this run may have been faster.
             Ok(read().await?.filter(ours).ok_or(reason))

@@ -4,6 +4,7 @@
 
 use super::error::{DeliveryError, Refusal};
 use super::manager::Manager;
+use crate::estate::RepoSlug;
 use crate::github::model::Ruleset;
 
 /// Checks that every branch and every tag is closed to everybody who is not let through
@@ -12,36 +13,47 @@ pub async fn check(manager: &Manager) -> Result<Vec<String>, DeliveryError> {
     let rulesets = manager.own.rulesets(&manager.repository).await?;
     let mut warnings = Vec::new();
     for target in ["branch", "tag"] {
-        let Some(ruleset) = rulesets.iter().find(|r| closes(r, target)) else {
-            return Err(Refusal::new(
-                "ruleset",
-                format!(
-                    "hints arrive by direct dispatch, but no active ruleset of `{}` blocks creation, update and deletion of every {target}: whoever may send a hint could push. Add one for `~ALL` {target} references, or set `hints.mode: poll` in tenantry.yml",
-                    manager.repository
-                ),
-            )
-            .into());
-        };
-        match &ruleset.bypass_actors {
-            None => warnings.push(format!("who may bypass the ruleset `{}` is not shown to this token; check that no customer's identity is listed", crate::estate::ids::shown(&ruleset.name))),
-            Some(actors) => {
-                // Administrators can change the ruleset anyway. Anybody else on the list, be it
-                // an app, a team or a key, could hold the credential that hints are sent with.
-                let through = actors.iter().any(|a| {
-                    let admin = a.actor_type == "RepositoryRole" && a.actor_id == Some(5);
-                    !(admin || a.actor_type == "OrganizationAdmin")
-                });
-                if through {
-                    return Err(Refusal::new(
-                        "ruleset-bypass",
-                        format!("the ruleset `{}` lets others than administrators through; remove them from its bypass list", crate::estate::ids::shown(&ruleset.name)),
-                    )
-                    .into());
-                }
-            }
-        }
+        warnings.extend(judge(&manager.repository, &rulesets, target)?);
     }
     Ok(warnings)
+}
+
+/// Judges the rulesets of `repository` for `target`, `branch` or `tag`.
+pub fn judge(
+    repository: &RepoSlug,
+    rulesets: &[Ruleset],
+    target: &str,
+) -> Result<Option<String>, Refusal> {
+    let Some(ruleset) = rulesets.iter().find(|r| closes(r, target)) else {
+        return Err(Refusal::new(
+            "ruleset",
+            format!(
+                "hints arrive by direct dispatch, but no active ruleset of `{repository}` blocks creation, update and deletion of every {target}: whoever may send a hint could push. Add one for `~ALL` {target} references, or set `hints.mode: poll` in tenantry.yml"
+            ),
+        ));
+    };
+    let Some(actors) = &ruleset.bypass_actors else {
+        return Ok(Some(format!(
+            "who may bypass the ruleset `{}` is not shown to this token; check that no customer's identity is listed",
+            crate::estate::ids::shown(&ruleset.name)
+        )));
+    };
+    // Administrators can change the ruleset anyway. Anybody else on the list, be it an app, a team
+    // or a key, could hold the credential that hints are sent with.
+    let through = actors.iter().any(|a| {
+        let admin = a.actor_type == "RepositoryRole" && a.actor_id == Some(5);
+        !(admin || a.actor_type == "OrganizationAdmin")
+    });
+    if through {
+        return Err(Refusal::new(
+            "ruleset-bypass",
+            format!(
+                "the ruleset `{}` lets others than administrators through; remove them from its bypass list",
+                crate::estate::ids::shown(&ruleset.name)
+            ),
+        ));
+    }
+    Ok(None)
 }
 
 /// Whether a ruleset closes every reference of `target`.

@@ -180,10 +180,13 @@ fn suspended(customer: &Customer) -> String {
 
 fn readable(error: GithubError, slug: &RepoSlug) -> DeliveryError {
     if error.is_not_found() {
-        return Refusal::new("repository-gone", format!("`{slug}` cannot be read; it was removed or renamed, or TENANTRY_SOURCE_TOKEN may not see it")).into();
+        return Refusal::new("repository-gone", format!("`{slug}` cannot be read; it was removed or renamed, or the App or TENANTRY_SOURCE_TOKEN may not see it")).into();
     }
     error.into()
 }
+
+/// What is said about a file that is not there.
+pub const ABSENT: &str = "the file does not exist; add it";
 
 /// The customer's files at a commit, one for each distinct path of the subscriptions.
 pub async fn contract(
@@ -211,7 +214,7 @@ pub async fn contract(
                 path: path.to_owned(),
                 bytes,
             }),
-            FileAt::Absent => refuse(path, "the file does not exist; add it".to_owned()),
+            FileAt::Absent => refuse(path, ABSENT.to_owned()),
             FileAt::TooLarge(size) => refuse(
                 path,
                 format!(

@@ -134,6 +134,16 @@ pub async fn opened(manager: &Manager, request: &Request) -> Result<(), AuditErr
     before(manager, &request.name, None, event).await
 }
 
+/// Settings or credentials are others than before, and something is about to be done under them.
+pub async fn terms(
+    manager: &Manager,
+    customer: &CustomerId,
+    event: Event,
+) -> Result<(), AuditError> {
+    let draft = draft(manager, None, None, event);
+    manager.audit.append(customer, &draft).await.map(|_| ())
+}
+
 /// Somebody certain asked for something that was refused.
 pub async fn refused(manager: &Manager, customer: &CustomerId, error: &DeliveryError) {
     if matches!(error, DeliveryError::Refused(_)) {

@@ -2,6 +2,7 @@
 //! found. Addresses, actions and counts; no values.
 
 use super::change::{Action, Change, Changes};
+use super::drift::{Drifted, Outside};
 use crate::clock::Time;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -214,6 +215,19 @@ impl Touched {
                 action: c.action,
             })
             .collect()
+    }
+
+    /// Everything that was changed past the tool, and matters to the configuration.
+    pub fn outside(drift: &[Drifted]) -> Vec<Self> {
+        let told = drift.iter().filter(|d| d.matters);
+        told.map(|d| Self {
+            address: d.address.clone(),
+            action: match d.outside {
+                Outside::Deleted => Action::Delete,
+                Outside::Changed => Action::Update,
+            },
+        })
+        .collect()
     }
 }
 

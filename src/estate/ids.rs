@@ -46,6 +46,17 @@ fn is_id(text: &str) -> bool {
     }
 }
 
+/// One part of the path of something on GitHub.
+fn is_name(part: &str) -> bool {
+    !part.is_empty()
+        && part.len() <= 100
+        && part != "."
+        && part != ".."
+        && part
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
+}
+
 macro_rules! text_newtype {
     ($(#[$doc:meta])* $name:ident, $what:literal, $rule:literal, $check:expr) => {
         $(#[$doc])*
@@ -111,6 +122,36 @@ text_newtype!(
     "1 to 40 of a-z, 0-9 and `-`, with a letter or digit at both ends (for example `staging`)", is_id
 );
 text_newtype!(
+    /// A credential of a customer, such as `registry-pull`.
+    CredentialId, "the id of a credential",
+    "1 to 40 of a-z, 0-9 and `-`, with a letter or digit at both ends (for example `registry-pull`)", is_id
+);
+text_newtype!(
+    /// What a credential is for, such as `registry-pull`.
+    Purpose, "the purpose of a credential",
+    "1 to 40 of a-z, 0-9 and `-`, with a letter or digit at both ends (for example `registry-pull`)", is_id
+);
+text_newtype!(
+    /// The name of a secret of GitHub Actions (docs.github.com, "Secrets reference").
+    SecretName, "the name of a secret",
+    "letters, digits and `_`, beginning with neither a digit nor `GITHUB_` (for example `MANAGER_REPO_PAT`)",
+    |t| {
+        (1..=100).contains(&t.len())
+            && t.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+            && !t.starts_with("GITHUB_")
+            && !t.starts_with(|c: char| c.is_ascii_digit())
+    }
+);
+text_newtype!(
+    /// Where a secret of GitHub Actions is: `owner/name`, or `owner/name/environment`.
+    SecretPlace, "where a secret is",
+    "`owner/name` or `owner/name/environment` in letters, digits, `-`, `_` and `.`",
+    |t| {
+        let parts: Vec<&str> = t.split('/').collect();
+        (2..=3).contains(&parts.len()) && parts.into_iter().all(is_name)
+    }
+);
+text_newtype!(
     /// The id that a customer's workflow gave its hint; unique per customer only.
     RequestId, "a request id", "8 to 64 of a-z, 0-9 and `-`",
     |t| (8..=64).contains(&t.len()) && t.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
@@ -123,16 +164,7 @@ text_newtype!(
 text_newtype!(
     /// `owner/name` of a repository. For display and for addressing; identity is the numeric id.
     RepoSlug, "a repository", "`owner/name` in letters, digits, `-`, `_` and `.`",
-    |t| {
-        let part = |p: &str| {
-            !p.is_empty()
-                && p.len() <= 100
-                && p != "."
-                && p != ".."
-                && p.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.'))
-        };
-        matches!(t.split_once('/'), Some((o, n)) if part(o) && part(n))
-    }
+    |t| matches!(t.split_once('/'), Some((o, n)) if is_name(o) && is_name(n))
 );
 
 impl Sha {
@@ -150,6 +182,19 @@ impl RepoSlug {
     /// The part after the slash.
     pub fn name(&self) -> &str {
         self.0.split_once('/').map_or("", |(_, n)| n)
+    }
+}
+
+impl SecretPlace {
+    /// The repository.
+    pub fn repository(&self) -> Option<RepoSlug> {
+        let mut parts = self.0.splitn(3, '/');
+        let (owner, name) = (parts.next()?, parts.next()?);
+        RepoSlug::new(&format!("{owner}/{name}")).ok()
+    }
+    /// The environment, for a secret of one.
+    pub fn environment(&self) -> Option<&str> {
+        self.0.splitn(3, '/').nth(2)
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod allow;
 mod check;
+pub mod credential;
 pub mod defaults;
 pub mod describe;
 pub mod drift;
@@ -16,6 +17,7 @@ pub mod files;
 pub mod finding;
 pub mod ids;
 pub mod impact;
+pub mod instructions;
 pub mod isolation;
 pub mod layers;
 pub mod lint;
@@ -44,5 +46,8 @@ pub use check::{Checked, check};
 pub use effective::Effective;
 pub use files::Files;
 pub use finding::{Finding, Findings, Level, Place};
-pub use ids::{CustomerId, EnvironmentId, ProductId, RepoSlug, RequestId, Sha, StackId};
+pub use ids::{
+    CredentialId, CustomerId, EnvironmentId, ProductId, Purpose, RepoSlug, RequestId, SecretName,
+    SecretPlace, Sha, StackId,
+};
 pub use model::Estate;

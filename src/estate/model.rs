@@ -1,5 +1,6 @@
 //! The estate as data: customers, their subscriptions, products.
 
+use super::credential::Credential;
 use super::entry::{About, Suspension};
 use super::files::Files;
 use super::finding::{Finding, Findings, Place};
@@ -93,6 +94,8 @@ pub struct Customer {
     pub suspension: Option<Suspension>,
     /// What else is known of it.
     pub about: About,
+    /// What it was given, or what is held for it, by id; never a secret value.
+    pub credentials: Vec<Credential>,
     /// Its own state bucket.
     pub state_bucket: Option<String>,
     /// What is hidden for this customer besides the provider's own.

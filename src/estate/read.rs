@@ -102,6 +102,7 @@ pub(super) fn read_customer(
         status: Status::Active,
         suspension: None,
         about: About::default(),
+        credentials: Vec::new(),
         state_bucket: None,
         redact: super::redact::Redact::default(),
         subscriptions: Vec::new(),
@@ -125,6 +126,7 @@ pub(super) fn read_customer(
         }
         customer.suspension = Suspension::read(&mut fields);
         customer.about = About::read(&path, &node, products, &mut fields);
+        customer.credentials = super::credential::read(&path, &mut fields);
         customer.redact = super::redact::Redact::read(&mut fields);
         if let Some(mut state) = fields.fields("state") {
             customer.state_bucket = state.text("bucket");

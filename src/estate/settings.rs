@@ -5,6 +5,7 @@ use super::drift::{self, DriftSettings};
 use super::fields::{Fields, checked};
 use super::finding::{Finding, Findings};
 use super::ids::{CustomerId, EnvironmentId, RepoSlug};
+use super::instructions::{self, Instructions};
 use super::redact::Redact;
 use super::value::{Data, Node};
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub struct GateRule {
     pub approval: bool,
     /// Logins that may approve; empty means every reviewer of the GitHub Environment.
     pub approvers: Vec<String>,
+    /// Least minutes that the GitHub Environment waits before an apply.
+    pub wait_minutes: u64,
 }
 
 /// Where Terraform keeps state. The key is always `<customer>/<product>/<environment>/terraform.tfstate`.
@@ -142,6 +145,8 @@ pub struct Settings {
     pub identity_required: bool,
     /// How hints arrive.
     pub hints: HintMode,
+    /// Hints of one customer that are served within an hour.
+    pub hints_per_hour: u64,
     /// The inbox repository of [`HintMode::Inbox`].
     pub inbox: Option<RepoSlug>,
     /// `s3://bucket/prefix`, `gs://…`, `az://…` or `file:///folder`.
@@ -170,8 +175,12 @@ pub struct Settings {
     pub audit: AuditSettings,
     /// How customers' repositories are called where the provider owns them.
     pub repository_name: RepositoryName,
+    /// Whether customers have environments of their own in the manager repository.
+    pub own_environments: bool,
     /// What was changed outside of tenantry.
     pub drift: DriftSettings,
+    /// What customers are told.
+    pub instructions: Instructions,
 }
 
 /// GitHub.com's issuer of workflow identities (docs.github.com, "OpenID Connect reference").
@@ -185,6 +194,7 @@ impl Default for Settings {
             oidc_issuer: GITHUB_ISSUER.to_owned(),
             identity_required: true,
             hints: HintMode::Poll,
+            hints_per_hour: 60,
             inbox: None,
             store: None,
             seal_recipient: None,
@@ -199,7 +209,9 @@ impl Default for Settings {
             allow: Vec::new(),
             audit: AuditSettings::default(),
             repository_name: RepositoryName::default(),
+            own_environments: false,
             drift: DriftSettings::default(),
+            instructions: Instructions::default(),
         }
     }
 }
@@ -225,7 +237,7 @@ impl Settings {
             .cloned()
             .unwrap_or_else(|| GateRule {
                 approval: needs_approval(environment.as_str()),
-                approvers: Vec::new(),
+                ..GateRule::default()
             })
     }
 
@@ -264,6 +276,10 @@ impl Settings {
                 ("inbox", HintMode::Inbox),
             ];
             out.hints = hints.word("mode", &words).unwrap_or(HintMode::Poll);
+            out.hints_per_hour = hints.number("per_hour").unwrap_or(60);
+            if let (0, Some(at)) = (out.hints_per_hour, hints.node("per_hour")) {
+                hints.refuse(at, "`per_hour` must be 1 or more");
+            }
             out.inbox = hints.parsed("inbox");
             if out.hints == HintMode::Inbox && out.inbox.is_none() {
                 hints.missing("inbox");
@@ -315,9 +331,11 @@ impl Settings {
         }
         if let Some(mut customers) = top.fields("customers") {
             out.repository_name = customers.parsed("repository_name").unwrap_or_default();
+            out.own_environments = customers.boolean("own_environments").unwrap_or(false);
             top.absorb(customers.finish());
         }
         out.drift = drift::read(&mut top);
+        out.instructions = instructions::read(&mut top);
         checked(out, top.finish())
     }
 }
@@ -391,6 +409,7 @@ fn read_gates(node: &Node, gates: &mut BTreeMap<EnvironmentId, GateRule>) -> Vec
         let mut rule = Fields::new(PATH, value);
         let approval = rule.word("approval", &[("required", true), ("none", false)]);
         let approvers = rule.parsed_list::<String>("approvers").unwrap_or_default();
+        let wait_minutes = rule.number("wait_minutes").unwrap_or(0);
         match EnvironmentId::new(&key.name) {
             Ok(id) => {
                 if approval.is_none() {
@@ -401,6 +420,7 @@ fn read_gates(node: &Node, gates: &mut BTreeMap<EnvironmentId, GateRule>) -> Vec
                     GateRule {
                         approval: approval.unwrap_or(true),
                         approvers,
+                        wait_minutes,
                     },
                 );
             }

@@ -217,6 +217,16 @@ impl Client {
         }
     }
 
+    /// What GitHub may confirm the next time; holds what was answered, and no token.
+    pub fn answers(&self) -> Answers {
+        lock(&self.shared.answers).clone()
+    }
+
+    /// Goes on with what an earlier client was answered.
+    pub fn remember(&self, answers: Answers) {
+        *lock(&self.shared.answers) = answers;
+    }
+
     pub(super) fn credential(&self) -> &Credential {
         &self.settings.credential
     }

@@ -214,6 +214,9 @@ pub struct ProtectionRule {
     /// Who may approve.
     #[serde(default)]
     pub reviewers: Vec<serde_json::Value>,
+    /// Minutes that a job waits.
+    #[serde(default)]
+    pub wait_timer: Option<u64>,
 }
 
 /// A review of a waiting deployment.

@@ -32,14 +32,19 @@ impl Client {
     /// owner where an App speaks. A repository that cannot be seen comes back as `None`.
     pub async fn poll(&self, repos: &[RepoSlug]) -> Result<Vec<Option<Polled>>> {
         let mut out = vec![None; repos.len()];
+        for group in self.grouped(repos).await? {
+            self.poll_group(repos, &group, &mut out).await?;
+        }
+        Ok(out)
+    }
+
+    /// The same, after a look at where the App is installed, if there are many owners.
+    pub(super) async fn grouped(&self, repos: &[RepoSlug]) -> Result<Vec<Vec<usize>>> {
         let groups = self.voices(repos);
         if groups.len() > FEW && self.app().is_some() {
             self.find_installations().await?;
         }
-        for group in groups {
-            self.poll_group(repos, &group, &mut out).await?;
-        }
-        Ok(out)
+        Ok(groups)
     }
 
     /// How many queries a poll needs.
@@ -49,7 +54,7 @@ impl Client {
     }
 
     /// The places of those repositories that can be asked about in one name.
-    fn voices(&self, repos: &[RepoSlug]) -> Vec<Vec<usize>> {
+    pub(super) fn voices(&self, repos: &[RepoSlug]) -> Vec<Vec<usize>> {
         if self.app().is_none() {
             return vec![(0..repos.len()).collect()];
         }
@@ -110,7 +115,7 @@ impl Client {
 
     /// Who can ask about a group; nobody where no App is installed any more. One owner who has
     /// taken the App away, or not agreed to its permissions, must not stop the others.
-    async fn speaker<'a>(
+    pub(super) async fn speaker<'a>(
         &self,
         repos: &'a [RepoSlug],
         group: &[usize],

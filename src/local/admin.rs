@@ -32,6 +32,14 @@ pub fn route(c: &mut Ctx) -> Res {
             s.repo_mut(id)?.collaborators.insert(user, level);
             Ok(Reply::none())
         }
+        ("POST", ["bypass"]) => bypass(s, &body),
+        ("POST", ["workflows"]) => {
+            let path = need(&body, "workflow")?.to_owned();
+            let state = need(&body, "state")?.to_owned();
+            let id = repo_id(s, &body)?;
+            s.repo_mut(id)?.closed.disabled.insert(path, state);
+            Ok(Reply::none())
+        }
         ("POST", ["secrets" | "variables"]) => secret(s, &body, segs[0] == "secrets"),
         ("POST", ["faults"]) => {
             let fault = Fault::parse(&body).ok_or_else(|| Reply::error(422, "unknown fault"))?;
@@ -109,7 +117,8 @@ fn account(s: &mut State, body: &Value, kind: &'static str) -> Res {
     Ok(Reply::json(201, json!({"id": id, "login": login})))
 }
 
-/// `{token?, user, repos?: {"o/r" | "*": {contents: write, …}}, expires_in?}`; without `repos` a classic token.
+/// `{token?, user, repos?: {"o/r" | "*": {contents: write, …}}, scopes?: [repo, …], expires_in?}`;
+/// without `repos` a classic token.
 fn token(s: &mut State, body: &Value) -> Res {
     let user = user_id(s, need(body, "user")?)?;
     let grant = match body.get("repos").and_then(Value::as_object) {
@@ -143,6 +152,10 @@ fn token(s: &mut State, body: &Value) -> Res {
         .map(|e| s.now() + e);
     if let Some(t) = s.tokens.get_mut(&value) {
         t.expires = expires;
+        if let Some(scopes) = body.get("scopes").and_then(Value::as_array) {
+            let scopes = scopes.iter().filter_map(Value::as_str);
+            t.scopes = scopes.map(str::to_owned).collect();
+        }
     }
     Ok(Reply::json(201, json!({"token": value})))
 }
@@ -247,6 +260,17 @@ fn secret(s: &mut State, body: &Value, hidden: bool) -> Res {
         }
     };
     if hidden { secrets } else { variables }.insert(name, v);
+    Ok(Reply::none())
+}
+
+/// `{repo, environment, allowed}`: whether administrators may pass an environment's protection
+/// over, which GitHub's interface shows and does not set.
+fn bypass(s: &mut State, body: &Value) -> Res {
+    let id = repo_id(s, body)?;
+    let name = need(body, "environment")?;
+    let environments = &mut s.repo_mut(id)?.environments;
+    let e = environments.get_mut(name).ok_or_else(Reply::not_found)?;
+    e.can_admins_bypass = body.get("allowed").and_then(Value::as_bool) == Some(true);
     Ok(Reply::none())
 }
 

@@ -271,6 +271,12 @@ pub fn start_runs(s: &mut State) -> Vec<u64> {
             if event.only.as_ref().is_some_and(|only| *only != path) {
                 continue;
             }
+            let repo = s.repos.get(&event.repo);
+            if repo.is_none_or(|r| {
+                r.closed.actions["enabled"] == false || r.closed.disabled.contains_key(&path)
+            }) {
+                continue;
+            }
             let text = git
                 .entry(&event.sha, &path)
                 .and_then(|e| git.blob(&e.sha).ok())

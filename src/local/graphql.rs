@@ -111,6 +111,13 @@ impl<'a> Reader<'a> {
         let mut out = Vec::new();
         while self.peek() != "}" {
             let mut name = self.next().to_owned();
+            // What stands in a fragment is taken whatever its type is: what a type has not is null.
+            if name == "..." {
+                self.expect("on")?;
+                self.next();
+                out.extend(self.selection(depth + 1)?);
+                continue;
+            }
             if !name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') {
                 return Err(format!("Unexpected \"{name}\""));
             }
@@ -208,6 +215,86 @@ fn pull(c: &Ctx, repo: &Repo, p: &Pull, fields: &[Field]) -> Parse<Value> {
     })
 }
 
+/// `refs(refPrefix: "refs/heads/…/")`.
+fn refs(c: &Ctx, repo: &Repo, f: &Field) -> Parse<Value> {
+    let prefix = f.args.get("refPrefix").and_then(Value::as_str);
+    let prefix = prefix
+        .filter(|p| p.starts_with("refs/") && p.ends_with('/'))
+        .ok_or("`refPrefix` must begin with `refs/` and end with a slash")?;
+    let found = c.s.git(repo.id).refs(prefix);
+    object(&f.inner, "RefConnection", |x| {
+        Ok(Some(match x.name.as_str() {
+            "totalCount" => json!(found.len()),
+            "nodes" => found
+                .iter()
+                .map(|(full, _)| {
+                    let name = full.splitn(3, '/').nth(2).unwrap_or(full);
+                    object(&x.inner, "Ref", |r| {
+                        Ok((r.name == "name").then(|| json!(name)))
+                    })
+                })
+                .collect::<Parse<Value>>()?,
+            _ => return Ok(None),
+        }))
+    })
+}
+
+/// `object(expression: "HEAD:path")`, if it is a file.
+fn blob(c: &Ctx, repo: &Repo, f: &Field) -> Parse<Value> {
+    let expression = f.args.get("expression").and_then(Value::as_str);
+    let (rev, path) = expression
+        .and_then(|e| e.split_once(':'))
+        .ok_or("the local GitHub knows expressions such as `HEAD:path` alone")?;
+    let git = c.s.git(repo.id);
+    let entry = git.resolve(rev).and_then(|rev| git.entry(&rev, path));
+    let Some(entry) = entry.filter(|e| e.kind == "blob") else {
+        return Ok(Value::Null);
+    };
+    let bytes = git.blob(&entry.sha).map_err(|e| e.to_string())?;
+    object(&f.inner, "Blob", |b| {
+        Ok(Some(match b.name.as_str() {
+            "oid" => json!(entry.sha),
+            "byteSize" => json!(bytes.len()),
+            "text" => json!(String::from_utf8(bytes.clone()).ok()),
+            _ => return Ok(None),
+        }))
+    })
+}
+
+/// The rules of rulesets that hold for the default branch.
+fn rules(repo: &Repo, f: &Field) -> Parse<Value> {
+    let kinds = super::rest::rules::kinds(repo, &repo.default_branch);
+    object(&f.inner, "RepositoryRuleConnection", |x| {
+        Ok(Some(match x.name.as_str() {
+            "totalCount" => json!(kinds.len()),
+            "nodes" => kinds
+                .iter()
+                .map(|kind| {
+                    object(&x.inner, "RepositoryRule", |r| {
+                        Ok((r.name == "type").then(|| json!(kind.to_uppercase())))
+                    })
+                })
+                .collect::<Parse<Value>>()?,
+            _ => return Ok(None),
+        }))
+    })
+}
+
+/// What the older protection of the default branch lets through; null where there is none.
+fn update_rule(repo: &Repo, f: &Field) -> Parse<Value> {
+    let Some(given) = repo.closed.branches.get(&repo.default_branch) else {
+        return Ok(Value::Null);
+    };
+    let on = |key: &str| json!(given.get(key) == Some(&Value::Bool(true)));
+    object(&f.inner, "RefUpdateRule", |x| {
+        Ok(Some(match x.name.as_str() {
+            "allowsDeletions" => on("allow_deletions"),
+            "allowsForcePushes" => on("allow_force_pushes"),
+            _ => return Ok(None),
+        }))
+    })
+}
+
 fn repository(c: &Ctx, repo: &Repo, fields: &[Field]) -> Parse<Value> {
     object(fields, "Repository", |f| {
         Ok(Some(match f.name.as_str() {
@@ -218,8 +305,14 @@ fn repository(c: &Ctx, repo: &Repo, fields: &[Field]) -> Parse<Value> {
             "isArchived" => json!(repo.archived),
             "isPrivate" => json!(repo.private),
             "owner" => object(&f.inner, "RepositoryOwner", |a| {
-                Ok((a.name == "login").then(|| json!(c.s.login(repo.owner))))
+                Ok(match a.name.as_str() {
+                    "login" => Some(json!(c.s.login(repo.owner))),
+                    "databaseId" => Some(json!(repo.owner)),
+                    _ => None,
+                })
             })?,
+            "object" => blob(c, repo, f)?,
+            "refs" => refs(c, repo, f)?,
             "defaultBranchRef" => {
                 let sha =
                     c.s.git(repo.id)
@@ -230,6 +323,8 @@ fn repository(c: &Ctx, repo: &Repo, fields: &[Field]) -> Parse<Value> {
                 object(&f.inner, "Ref", |r| {
                     Ok(Some(match r.name.as_str() {
                         "name" => json!(repo.default_branch),
+                        "rules" => rules(repo, r)?,
+                        "refUpdateRule" => update_rule(repo, r)?,
                         "target" => object(&r.inner, "GitObject", |t| {
                             Ok((t.name == "oid").then(|| json!(sha)))
                         })?,

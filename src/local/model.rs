@@ -115,6 +115,8 @@ pub struct Token {
     pub user: u64,
     /// What it may do.
     pub grant: Grant,
+    /// Scopes of a classic token.
+    pub scopes: Vec<String>,
     /// Seconds since the epoch after which it answers 401.
     pub expires: Option<i64>,
     /// Requests counted against the primary limit in this window.
@@ -172,6 +174,8 @@ pub struct Repo {
     pub rulesets: Vec<Value>,
     /// Workflow path to (id, runs so far).
     pub workflows: BTreeMap<String, (u64, u64)>,
+    /// What of its settings is about safety.
+    pub closed: super::rest::security::Closed,
 }
 
 /// A variable or secret.
@@ -304,6 +308,8 @@ pub struct Environment {
     pub reviewers: Vec<(String, u64)>,
     /// `deployment_branch_policy` as given.
     pub branch_policy: Value,
+    /// The branches that `custom_branch_policies` names, with their ids.
+    pub branches: Vec<(u64, String)>,
     /// Administrators may skip the protection.
     pub can_admins_bypass: bool,
     /// Variables of the environment.

@@ -1,5 +1,5 @@
 //! Log of every exchange: in memory for tests, and as JSON lines for the conformance test.
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::Write as _;
 use std::path::PathBuf;
 
@@ -10,6 +10,16 @@ pub struct Journal {
     pub file: Option<PathBuf>,
     /// The newest exchanges, oldest first.
     pub entries: Vec<Value>,
+}
+
+/// A body without what the one call says that carries tokens in clear.
+pub fn without_tokens(body: &[u8]) -> Value {
+    let mut body = serde_json::from_slice::<Value>(body).unwrap_or(Value::Null);
+    let tokens = body.get_mut("credentials").and_then(Value::as_array_mut);
+    for token in tokens.into_iter().flatten() {
+        *token = json!("***");
+    }
+    body
 }
 
 /// Kept in memory; a long-lived server must not grow without end.

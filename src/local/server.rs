@@ -10,6 +10,7 @@ use super::record::Journal;
 use super::runner::{self, RunnerSettings};
 use super::state::{ACTIONS_BOT, ADMIN_USER, State, WEB_FLOW};
 use super::{admin, events, oidc, rest};
+use crate::keyring::sealed::Opener;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State as Shared};
 use axum::response::Response;
@@ -90,6 +91,7 @@ impl Server {
             runs: BTreeMap::new(),
             oidc_grants: HashMap::new(),
             issuer: Issuer::new()?,
+            opener: Opener::generate(),
             faults: Faults::default(),
             journal: Journal {
                 file: settings.record,
@@ -388,6 +390,17 @@ fn answer(s: &mut State, req: &Req) -> Reply {
         t.window = reset - 3600;
     }
     let used = used + counted;
+    if let Some(t) = access::bearer(req).and_then(|t| s.tokens.get(t)) {
+        if matches!(t.grant, Grant::Classic) {
+            reply = reply.with("x-oauth-scopes", t.scopes.join(", "));
+        }
+        if let Some(end) = t.expires {
+            let end = super::clock::iso(end)
+                .replace('T', " ")
+                .replace('Z', " UTC");
+            reply = reply.with("github-authentication-token-expiration", end);
+        }
+    }
     reply
         .with("x-ratelimit-limit", limit.to_string())
         .with(
@@ -415,7 +428,7 @@ fn journal(s: &mut State, req: &Req, reply: &Reply) {
         .filter(|(k, _)| *k != "authorization")
         .filter_map(|(k, v)| Some((k.as_str(), v.to_str().ok()?)))
         .collect();
-    let body = serde_json::from_slice::<Value>(&req.body).unwrap_or(Value::Null);
+    let body = super::record::without_tokens(&req.body);
     let answered: HashMap<&str, &str> = reply
         .headers
         .iter()

@@ -7,6 +7,7 @@ use super::ids::random_hex;
 use super::model::{Account, App, Event, Grant, Level, OidcGrant, Permissions, Repo, Run, Token};
 use super::oidc::Issuer;
 use super::record::Journal;
+use crate::keyring::sealed::Opener;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
@@ -45,6 +46,8 @@ pub struct State {
     pub oidc_grants: HashMap<String, OidcGrant>,
     /// The OIDC issuer.
     pub issuer: Issuer,
+    /// What secrets of Actions are sealed for.
+    pub opener: Opener,
     /// Fault rules.
     pub faults: Faults,
     /// Request log.
@@ -148,6 +151,7 @@ impl State {
         let token = Token {
             user,
             grant,
+            scopes: vec!["repo".to_owned(), "workflow".to_owned()],
             expires: None,
             used: 0,
             window: 0,
@@ -252,6 +256,17 @@ impl State {
         let level = match &token.grant {
             Grant::Admin => Level::Admin,
             // Anybody who can read may comment; everything else follows the role.
+            Grant::Classic
+                if !token
+                    .scopes
+                    .iter()
+                    .any(|s| s == "repo" || s == "public_repo") =>
+            {
+                Level::None
+            }
+            Grant::Classic if repo.private && !token.scopes.iter().any(|s| s == "repo") => {
+                Level::None
+            }
             Grant::Classic if role == Level::Read && permission == "issues" => Level::Write,
             Grant::Classic if role == Level::Read && permission == "administration" => Level::None,
             Grant::Classic => role,

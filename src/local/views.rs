@@ -170,6 +170,11 @@ pub fn repo(s: &State, repo: &Repo, token: Option<&Token>) -> Value {
             "admin": level >= Level::Admin, "maintain": level >= Level::Admin, "push": level >= Level::Write,
             "triage": level >= Level::Write, "pull": level >= Level::Read,
         });
+        if matches!(t.grant, Grant::Admin | Grant::Classic) && level >= Level::Admin
+            || s.level(t, repo, "administration") >= Level::Read
+        {
+            v["security_and_analysis"] = super::rest::security::show(repo);
+        }
         if level >= Level::Write {
             merge(
                 &mut v,

@@ -10,7 +10,7 @@ use crate::estate::ids::shown;
 use crate::estate::model::{Customer, Status};
 use crate::estate::suggest::nearest;
 use crate::estate::yaml_edit::{Change, edit};
-use crate::estate::{EnvironmentId, Estate, RepoSlug};
+use crate::estate::{CustomerId, EnvironmentId, Estate, RepoSlug};
 
 /// What `set` can change.
 pub const KEYS: [&str; 7] = [
@@ -129,17 +129,24 @@ pub fn plan(
     customer: &Customer,
     changes: &[Change],
 ) -> Result<Plan, RegistryError> {
-    let path = format!("customers/{}/metadata.yaml", customer.id);
-    let before = estate.files.get(&path);
-    let after = edit(&path, before.unwrap_or_default(), changes)?;
-    let steps = match before == Some(after.as_slice()) || before.is_none() && after.is_empty() {
-        true => Vec::new(),
-        false => vec![Step::Edit {
-            path,
-            before: before.map(<[u8]>::to_vec),
-            after,
-        }],
-    };
+    plan_all(estate, &[(customer.id.clone(), changes.to_vec())])
+}
+
+/// The plan that makes changes in several customers' entries.
+pub fn plan_all(estate: &Estate, all: &[(CustomerId, Vec<Change>)]) -> Result<Plan, RegistryError> {
+    let mut steps = Vec::new();
+    for (customer, changes) in all {
+        let path = format!("customers/{customer}/metadata.yaml");
+        let before = estate.files.get(&path);
+        let after = edit(&path, before.unwrap_or_default(), changes)?;
+        if before != Some(after.as_slice()) && (before.is_some() || !after.is_empty()) {
+            steps.push(Step::Edit {
+                path,
+                before: before.map(<[u8]>::to_vec),
+                after,
+            });
+        }
+    }
     Plan { steps }.judged(estate)
 }
 

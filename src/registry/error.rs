@@ -3,6 +3,7 @@
 use super::scaffold::ScaffoldError;
 use crate::estate::Findings;
 use crate::github::GithubError;
+use crate::keyring::KeyringError;
 
 /// Refused, or could not find out.
 #[derive(Debug, thiserror::Error)]
@@ -21,6 +22,9 @@ pub enum RegistryError {
     /// A look-up.
     #[error(transparent)]
     Github(#[from] GithubError),
+    /// The encrypted file of secret values.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
     /// A template.
     #[error(transparent)]
     Scaffold(#[from] ScaffoldError),
@@ -58,6 +62,7 @@ impl RegistryError {
     pub fn next(&self) -> Option<&str> {
         match self {
             Self::Refused { next, .. } => Some(next),
+            Self::Keyring(e) => e.next(),
             Self::Partly { .. } => {
                 Some("run the same command again; what is there already is left as it is")
             }

@@ -32,7 +32,7 @@ pub async fn look_up(client: &Client, slug: &RepoSlug) -> Result<Found, Registry
     let answer = client.relations(slug).await.map_err(|e| match e.is_not_found() {
         true => RegistryError::refused(
             format!("`{slug}` cannot be read: there is no such repository, or the token may not see it"),
-            "check the name and what TENANTRY_SOURCE_TOKEN may read; --repository-id N records a repository without a look-up",
+            "check the name, and what the App or TENANTRY_SOURCE_TOKEN may read; --repository-id N records a repository without a look-up",
         ),
         false => e.into(),
     })?;

@@ -6,6 +6,7 @@
 
 pub mod add;
 pub mod change;
+pub mod credential;
 pub mod draft;
 mod error;
 pub mod import;

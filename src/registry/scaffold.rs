@@ -45,6 +45,9 @@ pub struct ManagerPlan {
     pub recipient: String,
     /// Public half of the key that signs the audit log.
     pub audit_key: String,
+    /// The bucket of the audit log, if it has one of its own; then what makes the buckets is
+    /// written as well.
+    pub audit_bucket: Option<String>,
     /// Our actions.
     pub actions: Actions,
 }
@@ -82,6 +85,7 @@ pub fn manager(plan: &ManagerPlan) -> Result<Vec<File>, ScaffoldError> {
         "region": plan.region,
         "recipient": plan.recipient,
         "audit_key": plan.audit_key,
+        "audit_bucket": plan.audit_bucket,
         "environments": environments(&plan.environments),
         "actions_repository": plan.actions.actions_repository,
         "actions_ref": plan.actions.actions_ref,
@@ -107,8 +111,34 @@ pub fn manager(plan: &ManagerPlan) -> Result<Vec<File>, ScaffoldError> {
             ".github/workflows/drift.yml",
             template!("workflows/manager/drift.yml"),
         ),
+        (
+            ".github/workflows/credentials.yml",
+            template!("workflows/manager/credentials.yml"),
+        ),
     ] {
         files.push((path.to_owned(), render(template, &context)?));
+    }
+    if plan.audit_bucket.is_some() {
+        for (name, template) in [
+            ("README.md", template!("templates/bootstrap/aws/README.md")),
+            ("main.tf", template!("templates/bootstrap/aws/main.tf")),
+            (
+                "variables.tf",
+                template!("templates/bootstrap/aws/variables.tf"),
+            ),
+            (
+                "buckets.tf",
+                template!("templates/bootstrap/aws/buckets.tf"),
+            ),
+            ("roles.tf", template!("templates/bootstrap/aws/roles.tf")),
+            (
+                "outputs.tf",
+                template!("templates/bootstrap/aws/outputs.tf"),
+            ),
+        ] {
+            let text = render(template, &context)?;
+            files.push((format!("bootstrap/aws/{name}"), text));
+        }
     }
     for environment in environments(&plan.environments) {
         let path = format!(
@@ -232,7 +262,9 @@ fn environments(ids: &[EnvironmentId]) -> Vec<Value> {
 /// A template of the provider's own must come to an end too.
 const FUEL: u64 = 1_000_000;
 
-fn render((path, text): (&str, &str), context: &Value) -> Result<String, ScaffoldError> {
+/// Renders one template. `context` must be made for the place where its values end: YAML, or
+/// Markdown.
+pub fn render((path, text): (&str, &str), context: &Value) -> Result<String, ScaffoldError> {
     let failed = |source| ScaffoldError {
         path: path.to_owned(),
         source,
@@ -293,6 +325,7 @@ mod tests {
             region: "eu-west-1".into(),
             recipient: "age1x".into(),
             audit_key: format!("ed25519:{}=", "A".repeat(43)),
+            audit_bucket: Some("b-audit".into()),
             actions: actions(),
         };
         let mut files = Files::new();

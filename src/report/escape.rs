@@ -117,6 +117,35 @@ pub fn fence(language: &str, text: &str) -> String {
     )
 }
 
+/// Foreign prose in one line of Markdown: everything that could begin a structure is escaped.
+pub fn prose(text: &str) -> String {
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let line = terminal(&line);
+    let mut out = String::new();
+    // A list, a heading or a rule begins at the start of a line only.
+    let digits = line.chars().take_while(char::is_ascii_digit).count();
+    for (i, c) in line.chars().enumerate() {
+        let begins = i == 0 && matches!(c, '-' | '+' | '=' | ':')
+            || digits > 0 && i == digits && matches!(c, '.' | ')');
+        match c {
+            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '~' | '&' | '^'
+            | '$' => {
+                out.push('\\');
+                out.push(c);
+            }
+            c if begins => {
+                out.push('\\');
+                out.push(c);
+            }
+            '@' => out.push_str("&#64;"),
+            // An address would become a link by itself.
+            ':' if line.contains("://") => out.push_str("&#58;"),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
 /// Text for HTML, outside and inside of attributes.
 pub fn html(text: &str) -> String {
     terminal(text)

@@ -3,7 +3,9 @@
 
 pub mod aftermath;
 pub mod comment;
+pub mod credential;
 pub mod diff;
+pub mod document;
 pub mod drift;
 pub mod escape;
 pub mod plan;

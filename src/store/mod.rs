@@ -3,6 +3,7 @@
 //! Two writes exist: *create* (only if the key is free) and *replace* (only if the object is
 //! still the version that was read). Both are one conditional put on S3, GCS and Azure.
 
+pub mod bucket;
 mod folder;
 pub mod lease;
 pub mod seal;

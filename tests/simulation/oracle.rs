@@ -15,10 +15,12 @@ pub async fn judge(floor: &Floor, people: &People, rest: bool) -> Result<Vec<Str
     }
     let mainline = people.mainline.borrow().clone();
     let wanted = people.wanted();
-    let wants: Vec<_> = (0..TENANTS.len()).map(|t| people.wants(t)).collect();
+    let wants: Vec<_> = (0..floor.provider.tenants)
+        .map(|t| people.wants(t))
+        .collect();
     {
         let world = floor.shared.world();
-        for (tenant, (id, slug, _)) in TENANTS.iter().enumerate() {
+        for (tenant, (id, slug, _)) in TENANTS.iter().take(floor.provider.tenants).enumerate() {
             let repository = &world.hub.repositories[*slug];
             let (head, _) = mainline[tenant].last().cloned().unwrap_or_default();
             let value = wants[tenant].clone();

@@ -35,9 +35,11 @@ pub struct People {
 
 impl People {
     /// The people of a schedule; every default branch holds `r0`.
-    pub fn new(floor: Floor, tenants: usize) -> Self {
+    pub fn new(floor: Floor) -> Self {
+        let tenants = floor.provider.tenants;
         let mainline = TENANTS
             .iter()
+            .take(tenants)
             .map(|(_, slug, _)| {
                 let head = floor.shared.world().hub.repositories[*slug].head.clone();
                 vec![(head, Some("r0".to_owned()))]
@@ -47,7 +49,7 @@ impl People {
             floor,
             tenants,
             mainline: Rc::new(RefCell::new(mainline)),
-            desired: Rc::new(RefCell::new(vec![vec![value("r0", 0)]; TENANTS.len()])),
+            desired: Rc::new(RefCell::new(vec![vec![value("r0", 0)]; tenants])),
             next: Rc::default(),
         }
     }
@@ -141,7 +143,7 @@ impl People {
             .shared
             .tell(|| "the provider changes the estate".to_owned());
         self.floor.shared.world().hub.estate = 1;
-        for tenant in 0..TENANTS.len() {
+        for tenant in 0..self.tenants {
             self.desire(tenant);
         }
     }
@@ -348,7 +350,7 @@ impl People {
     fn open(&self) -> Vec<(usize, String, Option<u64>)> {
         let world = self.floor.shared.world();
         let mut out = Vec::new();
-        for (tenant, (_, slug, _)) in TENANTS.iter().enumerate() {
+        for (tenant, (_, slug, _)) in TENANTS.iter().take(self.tenants).enumerate() {
             let repository = &world.hub.repositories[*slug];
             let good = |sha: &str| repository.commits[sha].text != BROKEN;
             let state = |sha: &str| {

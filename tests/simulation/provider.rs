@@ -59,6 +59,8 @@ pub const TENANTS: [(&str, &str, Person); 3] = [
 
 /// What does not change.
 pub struct Provider {
+    /// How many customers there are.
+    pub tenants: usize,
     /// The estate, and what it is after the provider has changed it.
     estates: [(Estate, Arc<Rules>); 2],
     /// Opens plans.
@@ -101,8 +103,8 @@ fn estate(files: &Files) -> Result<(Estate, Arc<Rules>), Box<dyn Error>> {
 pub const BROKEN: &str = "relaese: \"slip\"\n";
 
 impl Provider {
-    /// Reads the estate and makes the keys.
-    pub fn new() -> Result<Self, Box<dyn Error>> {
+    /// Reads the estate of that many customers and makes the keys.
+    pub fn new(tenants: usize) -> Result<Self, Box<dyn Error>> {
         let identity = SealIdentity::generate();
         let key = SigningKey::generate()?;
         let mut files = Files::new();
@@ -128,7 +130,7 @@ impl Provider {
             format!("{product}/terraform/main.tf"),
             "variable \"release\" {\n  type = string\n}\n\nvariable \"region\" {\n  type = string\n}\n",
         );
-        for (i, (id, slug, _)) in TENANTS.iter().enumerate() {
+        for (i, (id, slug, _)) in TENANTS.iter().take(tenants).enumerate() {
             put(
                 format!("customers/{id}/metadata.yaml"),
                 &format!(
@@ -144,6 +146,7 @@ impl Provider {
         let first = estate(&files)?;
         files.insert(BASE, region(1).as_bytes());
         Ok(Self {
+            tenants,
             estates: [first, estate(&files)?],
             identity,
             key,
@@ -158,7 +161,7 @@ impl Provider {
             last: 1_000,
             ..Hub::default()
         };
-        for (i, (_, slug, who)) in TENANTS.iter().enumerate() {
+        for (i, (_, slug, who)) in TENANTS.iter().take(self.tenants).enumerate() {
             let repository = Repository {
                 id: 100 + u64::try_from(i).unwrap_or(0),
                 ..Repository::default()

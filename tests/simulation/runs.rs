@@ -198,6 +198,7 @@ impl Floor {
                 }
                 Ok(Vec::new())
             }
+            Opened::NotYet => Ok(Vec::new()),
             Opened::Refused(request) => {
                 publish::report(&manager, &request.name, true)
                     .await

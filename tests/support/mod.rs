@@ -4,6 +4,7 @@
 
 pub mod act;
 pub mod moto;
+pub mod registry;
 pub mod trial;
 
 use std::error::Error;

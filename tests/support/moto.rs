@@ -63,9 +63,21 @@ impl Moto {
 
     /// One request to its S3. It asks for a name, not for a true signature.
     pub async fn s3(&self, method: &str, path: &str, body: &str) -> Result<Answer, Box<dyn Error>> {
+        self.call("s3", method, path, body).await
+    }
+
+    /// One request to one of its services.
+    pub async fn call(
+        &self,
+        service: &str,
+        method: &str,
+        path: &str,
+        body: &str,
+    ) -> Result<Answer, Box<dyn Error>> {
+        let signed = SIGNED.replace("/s3/", &format!("/{service}/"));
         let mut socket = TcpStream::connect(&self.address).await?;
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nauthorization: {SIGNED}\r\ncontent-length: {}\r\n\r\n{body}",
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\nauthorization: {signed}\r\ncontent-length: {}\r\n\r\n{body}",
             self.address,
             body.len()
         );

@@ -3,11 +3,11 @@
 mod product;
 
 use crate::audit::key::SigningKey;
+use crate::cli::commands::pin::released;
 use crate::cli::env::Env;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::folder;
 use crate::cli::print::Printer;
-use crate::cli::step;
 use crate::estate::{EnvironmentId, RepoSlug, Sha};
 use crate::registry::scaffold::{Actions, CustomerPlan, File, ManagerPlan, customer, manager};
 use crate::store::seal::SealIdentity;
@@ -80,6 +80,16 @@ struct ManagerArgs {
     /// Its region.
     #[arg(long, default_value = "eu-west-1", value_parser = bucket)]
     region: String,
+    /// Also write a Terraform module that makes buckets and roles, into bootstrap/.
+    #[arg(long, value_enum, value_name = "CLOUD")]
+    bootstrap: Option<Cloud>,
+}
+
+/// Clouds that there is a module for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Cloud {
+    /// Buckets and roles in AWS.
+    Aws,
 }
 
 #[derive(Debug, clap::Args)]
@@ -141,6 +151,13 @@ pub async fn run(args: Args, env: &Env, printer: &Printer) -> Result<Exit, CliEr
 }
 
 async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
+    // The name of the audit log's bucket is longer by `-audit`, and may have 63 characters.
+    if args.bootstrap.is_some() && args.bucket.len() > 57 {
+        return Err(CliError::usage(
+            "--bucket is too long: with --bootstrap it may have 57 characters",
+        )
+        .hint("the bucket of the audit log is called like it, with `-audit` behind"));
+    }
     let identity = SealIdentity::generate();
     let signer = SigningKey::generate()?;
     let files = manager(&ManagerPlan {
@@ -150,6 +167,9 @@ async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result
         region: args.region.clone(),
         recipient: identity.recipient(),
         audit_key: signer.public().to_string(),
+        audit_bucket: args
+            .bootstrap
+            .map(|Cloud::Aws| format!("{}-audit", args.bucket)),
         actions: actions(&args.common, env).await?,
     })?;
     let seal = beside(&args.common.dir, ".seal-identity")?;
@@ -214,26 +234,17 @@ async fn new_customer(args: &CustomerArgs, env: &Env, printer: &Printer) -> Resu
     Ok(Exit::Done)
 }
 
-/// The commit that the workflows pin. A tag can be moved, so the commit behind it is asked for.
-/// It is not the tag of the release: a release cannot hold its own checksums, so they are
-/// committed after it, and that commit is tagged `actions-v<version>`.
+/// The commit that the workflows pin.
 async fn actions(common: &Common, env: &Env) -> Result<Actions, CliError> {
-    let version = env!("CARGO_PKG_VERSION");
-    let actions_ref = match &common.actions_ref {
-        Some(sha) => sha.clone(),
-        None => {
-            let client = step::client(env, &step::api_url(env, None), env.get("GITHUB_TOKEN"))?;
-            client.tag_commit(&common.actions_repository, &format!("actions-v{version}")).await.map_err(|e| {
-                CliError::failed(format!("the commit of `{}` v{version} cannot be found: {e}", common.actions_repository))
-                    .hint("name the commit of tenantry's actions with --actions-ref; it stands on the release page")
-            })?
-        }
-    };
-    Ok(Actions {
-        actions_repository: common.actions_repository.clone(),
-        actions_ref,
-        actions_version: version.into(),
-    })
+    let repository = common.actions_repository.clone();
+    match &common.actions_ref {
+        None => released(repository, env).await,
+        Some(sha) => Ok(Actions {
+            actions_repository: repository,
+            actions_ref: sha.clone(),
+            actions_version: env!("CARGO_PKG_VERSION").into(),
+        }),
+    }
 }
 
 /// Writes a secret for its owner only: whoever has it can do what only the manager may.

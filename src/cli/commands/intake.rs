@@ -66,6 +66,16 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
                 &format!("nothing to do: {reason}"),
             )
         }
+        Opened::NotYet => {
+            let reason = "the customer has not begun";
+            matrix::print(
+                printer,
+                env.in_actions(),
+                &[],
+                &json!({"outcome": "nothing", "reason": reason}),
+                &format!("nothing to do: {reason}"),
+            )
+        }
         Opened::Refused(request) => {
             let view = publish::report(&manager, &request.name, true).await?;
             printer.annotate(&view.findings);

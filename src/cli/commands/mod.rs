@@ -3,6 +3,7 @@
 mod apply;
 mod audit;
 mod customer;
+pub(super) use customer::leaked;
 mod demo;
 mod doctor;
 mod drift;
@@ -14,6 +15,7 @@ mod inspect;
 mod intake;
 mod local;
 mod matrix;
+mod pin;
 mod plan;
 mod policy;
 mod reconcile;
@@ -75,7 +77,8 @@ pub enum Command {
     Audit(audit::Args),
     /// Keep the registry of customers.
     Customer(customer::Args),
-    /// Check how everything is set up.
+    /// Check how everything is set up, and repair it.
+    #[command(after_help = doctor::AFTER)]
     Doctor(doctor::Args),
     /// The local GitHub alone.
     Local(local::Args),
@@ -88,6 +91,7 @@ impl Command {
             Self::Resolve(_) => &[Format::Text, Format::Yaml, Format::Json, Format::Tfvars],
             Self::Render(_) => &[Format::Text, Format::Json],
             Self::Customer(args) => args.formats(),
+            Self::Doctor(args) => args.formats(),
             Self::Validate(_) => &[Format::Text, Format::Json, Format::Github, Format::Sarif],
             _ => &[Format::Text, Format::Json, Format::Github],
         }
@@ -131,7 +135,7 @@ pub async fn run(command: Command, env: &Env, printer: &Printer) -> Result<Exit,
         Command::Inspect(args) => inspect::run(&args, env, printer),
         Command::Audit(args) => audit::run(&args, env, printer).await,
         Command::Customer(args) => customer::run(&args, env, printer).await,
-        Command::Doctor(args) => doctor::run(&args, printer),
+        Command::Doctor(args) => doctor::run(&args, env, printer).await,
         Command::Local(args) => local::run(args, env, printer).await,
     }
 }

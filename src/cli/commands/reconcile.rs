@@ -61,6 +61,9 @@ pub async fn sweep(
     for (customer, why) in &sweep.failed {
         printer.progress(&format!("{customer}: {why}"));
     }
+    for (customer, heads) in &sweep.later {
+        printer.progress(&format!("{customer}: {heads} more changes than one sweep looks at for a customer; the next one goes on"));
+    }
     let mut failed = sweep.failed.len();
     for request in sweep.closed.iter().chain(&sweep.work) {
         // One customer that cannot be told must not stop the others.
@@ -83,11 +86,16 @@ pub async fn sweep(
         .iter()
         .map(|(c, why)| json!({"customer": c, "reason": why}))
         .collect();
+    let later: Vec<_> = sweep
+        .later
+        .iter()
+        .map(|(c, heads)| json!({"customer": c, "changes": heads}))
+        .collect();
     let exit = matrix::print(
         printer,
         env.in_actions(),
         &sweep.work,
-        &json!({"customers": sweep.customers, "failed": failures}),
+        &json!({"customers": sweep.customers, "failed": failures, "later": later}),
         &text,
     )?;
     // Work that was found must go on in a runner, so failures of others are only shown there.

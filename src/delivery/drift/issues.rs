@@ -2,31 +2,25 @@
 //! closed by tenantry alone.
 //!
 //! What is done is decided first, as a value ([`Report`]); showing it and doing it read the same
-//! one. An issue is ours because its number is in the store. Where the answer to "open it" was
-//! lost, it is found by a word that was in the store before it was in the issue, and by its
-//! author; an issue of somebody else that copies our first line is never touched (T18).
+//! one. How an issue is written, and known to be ours, is in [`crate::delivery::issue`].
 
 use super::survey::{Only, Standing, survey};
 use super::{IssueRecord, keys};
 use crate::clock::Time;
-use crate::delivery::error::{DeliveryError, Refusal};
+use crate::delivery::error::DeliveryError;
+use crate::delivery::issue::{Desk, FRESH, Page};
 use crate::delivery::manager::Manager;
 use crate::delivery::publish::say;
 use crate::digest::Digest;
 use crate::estate::{RepoSlug, StackId};
-use crate::github::issues::IssueText;
-use crate::github::model::Issue;
 use crate::github::{Client, GithubError};
 use crate::report::drift::{
     DriftView, IssueAct, IssueStep, ResourceView, StackView, body, marker, title,
 };
-use crate::store::{Put, seal};
 
 /// Most issues that one run writes. GitHub allows 500 calls an hour that create content, for
 /// everything that the token does (docs.github.com, "Rate limits for the REST API").
 pub const MOST: usize = 200;
-/// An issue whose stack has not changed is written again after this time, for its ages.
-const FRESH: u64 = 24 * 3600;
 /// The label of every issue.
 const LABEL: &str = "drift";
 
@@ -213,165 +207,20 @@ pub async fn carry_out(manager: &Manager, report: &mut Report) -> Result<Done, D
 /// Writes one issue; its number, if there is one in the end.
 async fn write(manager: &Manager, step: &Step) -> Result<Option<u64>, DeliveryError> {
     let stack = &step.shown.stack;
-    let open = step.shown.act != IssueAct::Close;
-    let mut record = match &step.record {
-        Some(record) => record.clone(),
-        None => match begin(manager, step).await? {
-            Some(record) => record,
-            // Another run has just begun to open it.
-            None => return Ok(None),
-        },
+    let desk = Desk {
+        store: &manager.store,
+        client: client(manager),
+        repository: repository(manager),
+        clock: manager.clock,
+        label: LABEL,
     };
-    let text = format!("{}{}", marker(stack, &record.nonce), step.shown.body);
-    let text = IssueText {
+    let page = Page {
+        key: keys::issue(stack),
+        marker: &|nonce: &str| marker(stack, nonce),
         title: &step.shown.title,
-        body: &text,
-    };
-    let known = match record.number {
-        Some(number) => Some(number),
-        // It may have been opened although the answer was lost.
-        None if step.record.is_some() => find(manager, stack, &record).await?,
-        None => None,
-    };
-    let updated = match known {
-        Some(number) => {
-            let repo = repository(manager);
-            match client(manager)
-                .update_issue(repo, number, &text, open)
-                .await
-            {
-                Ok(issue) => Some(issue),
-                // Somebody deleted it.
-                Err(e) if e.is_not_found() => None,
-                Err(e) => return Err(e.into()),
-            }
-        }
-        None => None,
-    };
-    let written = match updated {
-        Some(issue) => Some(issue),
-        None if !open => None,
-        None => Some(create(manager, stack, &record, &text).await?),
-    };
-    if let Some(issue) = &written {
-        kept(manager, issue, &text).await?;
-    }
-    record.number = written.map(|i| i.number);
-    record.open = open;
-    record.says = step.says.clone();
-    record.written = manager.clock.now();
-    manager
-        .store
-        .write_json(&keys::issue(stack), &record)
-        .await?;
-    Ok(record.number)
-}
-
-/// Notes that an issue is about to be opened. `None` when somebody else was faster.
-async fn begin(manager: &Manager, step: &Step) -> Result<Option<IssueRecord>, DeliveryError> {
-    let key = keys::issue(&step.shown.stack);
-    let now = manager.clock.now();
-    let record = IssueRecord {
-        repository: repository(manager).clone(),
-        number: None,
-        nonce: seal::random_hex(),
-        begun: now,
-        open: true,
+        body: &step.shown.body,
+        open: step.shown.act != IssueAct::Close,
         says: step.says.clone(),
-        written: now,
     };
-    // A record of another repository is replaced; the issue there stays as it is.
-    let put = match manager.store.read::<IssueRecord>(&key).await? {
-        None => manager.store.create_json(&key, &record).await?,
-        Some((old, _)) if old.repository == record.repository => Put::Conflict,
-        Some((_, version)) => {
-            let bytes = serde_json::to_vec_pretty(&record).map_err(|source| {
-                crate::store::StoreError::Corrupt {
-                    key: key.clone(),
-                    source,
-                }
-            })?;
-            manager.store.replace(&key, bytes, &version).await?
-        }
-    };
-    Ok((put == Put::Done).then_some(record))
-}
-
-async fn create(
-    manager: &Manager,
-    stack: &StackId,
-    record: &IssueRecord,
-    text: &IssueText<'_>,
-) -> Result<Issue, DeliveryError> {
-    let repo = repository(manager);
-    match client(manager).create_issue(repo, text, &[LABEL]).await {
-        // It may have been opened although the answer was lost: look before repeating.
-        Err(e) if e.is_uncertain() => match find(manager, stack, record).await? {
-            Some(number) => Ok(client(manager).issue(repo, number).await?),
-            None => Ok(client(manager).create_issue(repo, text, &[LABEL]).await?),
-        },
-        other => Ok(other?),
-    }
-}
-
-/// The issue that begins with our line, word and all, and was opened by whom our token speaks for;
-/// a token without a user is an App's, whose author is a bot. The first one, because a copy can
-/// only come later.
-async fn find(
-    manager: &Manager,
-    stack: &StackId,
-    record: &IssueRecord,
-) -> Result<Option<u64>, DeliveryError> {
-    let client = client(manager);
-    let me = match client.myself().await {
-        Ok(user) => Some(user.id),
-        Err(GithubError::Forbidden { .. } | GithubError::NotFound { .. }) => None,
-        Err(e) => return Err(e.into()),
-    };
-    // Clocks differ a little.
-    let since = Time(record.begun.0.saturating_sub(600)).to_string();
-    let since = since.replacen(' ', "T", 1).replace(" UTC", "Z");
-    let mark = marker(stack, &record.nonce);
-    let all = client.issues_since(repository(manager), &since).await?;
-    let ours = |issue: &&Issue| {
-        issue.pull_request.is_none()
-            && issue
-                .body
-                .as_deref()
-                .is_some_and(|b| normal(b).starts_with(mark.trim_end()))
-            && issue.user.as_ref().is_some_and(|author| match me {
-                Some(id) => author.id == id,
-                None => author.kind == "Bot",
-            })
-    };
-    Ok(all.iter().filter(ours).map(|i| i.number).min())
-}
-
-fn normal(text: &str) -> String {
-    text.replace("\r\n", "\n")
-}
-
-/// Confirms that GitHub kept the text: it may answer 200 and keep an old one.
-async fn kept(manager: &Manager, issue: &Issue, sent: &IssueText<'_>) -> Result<(), DeliveryError> {
-    let same = |issue: &Issue| {
-        let body = issue.body.as_deref().map(normal);
-        body.is_some_and(|b| b.trim_end() == sent.body.trim_end())
-    };
-    if same(issue) {
-        return Ok(());
-    }
-    let again = client(manager)
-        .issue(repository(manager), issue.number)
-        .await?;
-    match same(&again) {
-        true => Ok(()),
-        false => Err(Refusal::new(
-            "issue-not-kept",
-            format!(
-                "GitHub kept another text in issue {}; it may have been too long",
-                issue.number
-            ),
-        )
-        .into()),
-    }
+    desk.write(&page, step.record.as_ref()).await
 }

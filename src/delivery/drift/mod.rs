@@ -10,13 +10,13 @@ pub mod judge;
 pub mod survey;
 
 use super::error::DeliveryError;
+pub use super::issue::IssueRecord;
 use super::manager::Manager;
 use super::records::RunRef;
 use crate::clock::Time;
-use crate::digest::Digest;
 use crate::engine::drift::Drifted;
+use crate::estate::StackId;
 use crate::estate::allow::Date;
-use crate::estate::{RepoSlug, StackId};
 use serde::{Deserialize, Serialize};
 
 /// The most resources of one stack that are kept, what is gone first.
@@ -61,25 +61,6 @@ pub struct CheckRecord {
     pub exact: bool,
     /// What else a reader must know.
     pub note: Option<String>,
-}
-
-/// A stack's issue.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct IssueRecord {
-    /// Where it is.
-    pub repository: RepoSlug,
-    /// Its number; `None` when it is about to be opened, or may have been.
-    pub number: Option<u64>,
-    /// Stands in its first line. Nobody else knows it before the issue is there.
-    pub nonce: String,
-    /// When it was about to be opened.
-    pub begun: Time,
-    /// Whether it should be open.
-    pub open: bool,
-    /// Digest of what it says, but for ages.
-    pub says: Digest,
-    /// When it was last written.
-    pub written: Time,
 }
 
 /// Keys of the store.

@@ -13,15 +13,12 @@ pub use compare::is_cut;
 pub use same::{Apart, Same, same};
 
 use super::change::{Action, Attribute, Change, Changes};
-use super::outcome::Touched;
 use super::redact::Redactor;
 pub use drift::{drifted, intent};
 
 use compare::{Differ, MAX_NAME, Sides, shorten};
 use document::{Delta, Document, tree};
-use serde::Deserialize;
 use serde_json::Value;
-use std::collections::BTreeSet;
 
 /// Largest plan that is read, in bytes. 15,000 resources are 28 MB.
 pub const MAX_BYTES: usize = 128 << 20;
@@ -145,55 +142,6 @@ pub fn shown_address(address: &str, redactor: &Redactor) -> String {
     shorten(&redactor.name(address), MAX_NAME)
 }
 
-/// What a plan found changed past the tool, where the configuration looks at it.
-pub fn drift(bytes: &[u8], redactor: &Redactor) -> Result<Vec<Touched>, PlanJsonError> {
-    let plan: Drifted = serde_json::from_slice(bytes)?;
-    let relevant: BTreeSet<&str> = plan
-        .relevant_attributes
-        .iter()
-        .flatten()
-        .map(|r| r.resource.as_str())
-        .collect();
-    let drifted = plan.resource_drift.iter().flatten();
-    Ok(drifted
-        .filter(|r| relevant.contains(r.address.as_str()))
-        .filter_map(|r| {
-            Some(Touched {
-                action: action(&r.change.actions)?,
-                address: shown_address(&r.address, redactor),
-            })
-        })
-        .collect())
-}
-
-/// The parts of a plan that tell of drift.
-#[derive(Deserialize)]
-struct Drifted {
-    #[serde(default)]
-    resource_drift: Option<Vec<Drift>>,
-    #[serde(default)]
-    relevant_attributes: Option<Vec<Relevant>>,
-}
-
-#[derive(Deserialize)]
-struct Drift {
-    #[serde(default)]
-    address: String,
-    change: Actions,
-}
-
-#[derive(Deserialize)]
-struct Actions {
-    #[serde(default)]
-    actions: Vec<String>,
-}
-
-#[derive(Deserialize)]
-struct Relevant {
-    #[serde(default)]
-    resource: String,
-}
-
 fn compared(
     differ: &mut Differ<'_>,
     name: &str,
@@ -284,34 +232,6 @@ mod tests {
         };
         assert_eq!(changes.changes[0].address, "z.last");
         assert_eq!(changes.summary(), "1 to destroy, 5000 to change");
-    }
-
-    #[test]
-    fn only_drift_that_the_configuration_looks_at_is_told() {
-        let plan = json!({
-            "format_version": "1.2",
-            "resource_drift": [
-                {"address": "a.tags", "change": {"actions": ["update"], "before": {}, "after": {}}},
-                {"address": "a.gone", "change": {"actions": ["delete"]}},
-                {"address": "a.noise", "change": {"actions": ["update"]}},
-            ],
-            "relevant_attributes": [
-                {"resource": "a.tags", "attribute": ["tags"]},
-                {"resource": "a.gone", "attribute": ["id"]},
-            ],
-        });
-        let found = match drift(plan.to_string().as_bytes(), &Redactor::default()) {
-            Ok(found) => found,
-            Err(e) => panic!("{e}"),
-        };
-        let found: Vec<_> = found
-            .iter()
-            .map(|t| (t.address.as_str(), t.action))
-            .collect();
-        assert_eq!(
-            found,
-            [("a.tags", Action::Update), ("a.gone", Action::Delete)]
-        );
     }
 
     #[test]

@@ -112,11 +112,22 @@ pub fn route(c: &mut Ctx, method: &str, o: &str, n: &str, tail: &[&str]) -> Res 
     };
     let id = c.repo(o, n, "actions", needed)?;
     match (method, tail) {
+        ("PUT", ["workflows", file, "enable" | "disable"]) => {
+            let path = workflow_path(c.s, id, file)?;
+            let disabled = &mut c.s.repo_mut(id)?.closed.disabled;
+            match tail.last() {
+                Some(&"enable") => disabled.remove(&path),
+                _ => disabled.insert(path, "disabled_manually".to_owned()),
+            };
+            Ok(Reply::none())
+        }
         ("GET", ["workflows"]) => {
+            let disabled = c.s.repo(id)?.closed.disabled.clone();
+            let state = |path: &str| disabled.get(path).map_or("active", String::as_str);
             let repo_api = views::api_url(c.s, c.s.repo(id)?);
             let now = iso(c.s.now());
             let items = known(c.s, id)?.into_iter().map(|(wid, path)| json!({
-                "id": wid, "node_id": node_id("Workflow", wid), "name": path, "path": path, "state": "active",
+                "id": wid, "node_id": node_id("Workflow", wid), "name": path, "path": path, "state": state(&path),
                 "created_at": now, "updated_at": now, "url": format!("{repo_api}/actions/workflows/{wid}"),
                 "html_url": format!("{}/{o}/{n}/blob/main/{path}", c.s.url), "badge_url": format!("{}/{o}/{n}/workflows/badge.svg", c.s.url),
             })).collect();

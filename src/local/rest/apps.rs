@@ -56,6 +56,7 @@ pub fn authenticate(s: &State, jwt: &str) -> Result<Token, Reply> {
         (Some(_), Some(exp)) if exp > now => Ok(Token {
             user: app.bot,
             grant: Grant::App(app.id),
+            scopes: Vec::new(),
             expires: Some(exp),
             used: 0,
             window: 0,
@@ -127,6 +128,23 @@ pub fn of_repository(c: &mut Ctx, o: &str, n: &str) -> Res {
         .find(|(_, at)| at.owner == owner && at.repos.as_ref().is_none_or(|r| r.contains(&repo)));
     let (id, at) = found.ok_or_else(Reply::not_found)?;
     Ok(Reply::ok(view(c.s, &app, *id, at)))
+}
+
+/// `GET /installation/repositories`: what the token of an installation can see.
+pub fn repositories(c: &mut Ctx) -> Res {
+    let Some(Grant::Installation { owner, repos, .. }) = c.who.as_ref().map(|t| t.grant.clone())
+    else {
+        return Err(Reply::error(
+            403,
+            "You must authenticate with an installation access token in order to list repositories for an installation.",
+        ));
+    };
+    let all =
+        c.s.repos
+            .values()
+            .filter(|r| r.owner == owner && repos.as_ref().is_none_or(|only| only.contains(&r.id)));
+    let items = all.map(|r| views::repo(c.s, r, c.who.as_ref())).collect();
+    Ok(page(c.req, &c.s.api_root(), items, Some("repositories")))
 }
 
 /// `POST /app/installations/{id}/access_tokens`.

@@ -94,6 +94,9 @@ fn parse(c: &mut Ctx, id: u64, name: &str, body: &Value) -> Result<Environment, 
         .get("deployment_branch_policy")
         .cloned()
         .unwrap_or(Value::Null);
+    if e.branch_policy["custom_branch_policies"] != true {
+        e.branches.clear();
+    }
     if let Some(both) = e.branch_policy.as_object()
         && both.get("protected_branches") == both.get("custom_branch_policies")
     {

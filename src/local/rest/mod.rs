@@ -5,6 +5,7 @@ pub mod checks;
 pub mod comments;
 pub mod commits;
 pub mod contents;
+pub mod credentials;
 pub mod dispatches;
 pub mod environments;
 pub mod gitdata;
@@ -14,6 +15,7 @@ pub mod pulls;
 pub mod repos;
 pub mod reruns;
 pub mod rules;
+pub mod security;
 pub mod settings;
 pub mod statuses;
 pub mod users;
@@ -38,8 +40,10 @@ pub fn route(c: &mut Ctx) -> Res {
         ("GET", ["orgs", org, "repos"] | ["users", org, "repos"]) => repos::of(c, org),
         ("POST", ["orgs", org, "repos"]) => repos::create(c, Some(org)),
         ("POST", ["graphql"]) => super::graphql::answer(c),
+        ("POST", ["credentials", "revoke"]) => credentials::revoke(c),
         ("GET", ["app"]) => apps::me(c),
         ("GET", ["app", "installations"]) => apps::list(c),
+        ("GET", ["installation", "repositories"]) => apps::repositories(c),
         ("POST", ["app", "installations", id, "access_tokens"]) => apps::token(c, num(id)?),
         (m, ["repositories", id, rest @ ..]) => {
             let id: u64 = id.parse().map_err(|_| Reply::not_found())?;
@@ -61,6 +65,10 @@ fn in_repo(c: &mut Ctx, method: &str, o: &str, n: &str, rest: &[&str]) -> Res {
         ("GET" | "POST", ["forks"]) => repos::forks(c, o, n),
         ("POST", ["transfer"]) => repos::transfer(c, o, n),
         ("GET", ["collaborators", login, "permission"]) => users::permission(c, o, n, login),
+        ("GET", ["collaborators"]) => security::collaborators(c, o, n),
+        (_, ["branches", b @ .., "protection"]) if !b.is_empty() => {
+            security::protection(c, o, n, &b.join("/"))
+        }
         ("GET", ["branches"]) => commits::branches(c, o, n),
         ("GET", ["branches", b @ ..]) if !b.is_empty() => commits::branch(c, o, n, &b.join("/")),
         ("GET", ["commits"]) => commits::list(c, o, n),
@@ -109,6 +117,9 @@ fn in_repo(c: &mut Ctx, method: &str, o: &str, n: &str, rest: &[&str]) -> Res {
         ("GET", ["environments"]) => environments::list(c, o, n),
         ("GET", ["environments", e]) => environments::get(c, o, n, e),
         ("PUT", ["environments", e]) => environments::put(c, o, n, e),
+        ("GET" | "POST", ["environments", e, "deployment-branch-policies"]) => {
+            security::environment_branches(c, o, n, e)
+        }
         ("DELETE", ["environments", e]) => environments::delete(c, o, n, e),
         (
             m,
@@ -122,6 +133,14 @@ fn in_repo(c: &mut Ctx, method: &str, o: &str, n: &str, rest: &[&str]) -> Res {
         (m, ["actions", kind @ ("variables" | "secrets"), tail @ ..]) => {
             settings::route(c, m, o, n, None, kind, tail)
         }
+        (m, ["actions", "permissions", tail @ ..]) => security::actions(c, m, o, n, tail),
+        (
+            "GET",
+            [
+                "actions",
+                kind @ ("organization-secrets" | "organization-variables"),
+            ],
+        ) => security::of_organisation(c, o, n, kind),
         (m, ["actions", tail @ ..]) => actions::route(c, m, o, n, tail),
         ("GET", ["rulesets"]) => rules::list(c, o, n),
         ("POST", ["rulesets"]) => rules::create(c, o, n),

@@ -65,6 +65,7 @@ pub fn make(
         secrets: BTreeMap::new(),
         rulesets: Vec::new(),
         workflows: BTreeMap::new(),
+        closed: super::security::Closed::default(),
     };
     s.repos.insert(id, repo);
     Ok(id)
@@ -192,6 +193,7 @@ pub fn patch(c: &mut Ctx, o: &str, n: &str) -> Res {
         .or_else(|| text(&body, "visibility").map(|v| v != "public"))
         .unwrap_or(repo.private);
     repo.archived = flag("archived").unwrap_or(repo.archived);
+    super::security::patch(repo, &body);
     Ok(Reply::ok(views::full_repo(
         c.s,
         c.s.repo(id)?,

@@ -3,7 +3,7 @@ use crate::local::access::Ctx;
 use crate::local::clock::iso;
 use crate::local::http::{Reply, Res, need, page, text};
 use crate::local::ids::node_id;
-use crate::local::model::{Grant, Level};
+use crate::local::model::{Grant, Level, Repo};
 use crate::local::views;
 use serde_json::{Value, json};
 
@@ -38,6 +38,18 @@ pub fn check(c: &Ctx, id: u64, full: &str, kind: &str, status: u16) -> Result<()
         }
     }
     Ok(())
+}
+
+/// The kinds of rules that hold for a branch.
+pub fn kinds(repo: &Repo, branch: &str) -> Vec<String> {
+    let full = format!("refs/heads/{branch}");
+    let sets = repo.rulesets.iter();
+    let active =
+        sets.filter(|s| s["enforcement"] == "active" && applies(s, &full, &repo.default_branch));
+    active
+        .flat_map(|s| s["rules"].as_array().cloned().unwrap_or_default())
+        .filter_map(|r| text(&r, "type").map(str::to_owned))
+        .collect()
 }
 
 /// Whether a ruleset covers a ref.

@@ -1,13 +1,15 @@
 //! Actions variables and secrets of repositories and environments.
 //!
-//! Secrets cannot be written here: GitHub wants a libsodium sealed box, and nothing of ours
-//! opens one. `/_local/secrets` takes them in clear instead.
+//! Secrets come in sealed boxes, as on GitHub; `/_local/secrets` takes them in clear.
 use crate::local::access::Ctx;
 use crate::local::clock::iso;
 use crate::local::http::{Reply, Res, need, page, text};
 use crate::local::model::{Level, Variable};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+
+/// There is one key for all repositories, and it has one name.
+const KEY_ID: &str = "568250167242549743";
 
 fn table<'a>(
     c: &'a mut Ctx,
@@ -89,10 +91,36 @@ pub fn route(
                 .collect();
             Ok(page(req, &url, items, Some(kind)))
         }
-        (_, ["public-key"]) | ("PUT", [_]) if secret => Err(Reply::error(
-            501,
-            "secrets are set through /_local/secrets on the local GitHub",
-        )),
+        ("GET", ["public-key"]) if secret => {
+            table(c, id, env, true)?;
+            let key = c.s.opener.public();
+            Ok(Reply::ok(json!({"key_id": KEY_ID, "key": key})))
+        }
+        ("PUT", [name]) if secret => {
+            let body = req.json()?;
+            let name = valid_name(name)?;
+            if need(&body, "key_id")? != KEY_ID {
+                return Err(Reply::error(
+                    422,
+                    "The key_id is not the one of this repository",
+                ));
+            }
+            let opened = c.s.opener.open(need(&body, "encrypted_value")?);
+            let value = opened.and_then(|v| String::from_utf8(v).ok());
+            let value = value.ok_or_else(|| Reply::error(422, "Improperly encrypted secret"))?;
+            let t = table(c, id, env, true)?;
+            let created = t.get(&name).map(|v| v.created);
+            let new = Variable {
+                value,
+                created: created.unwrap_or(now),
+                updated: now,
+            };
+            t.insert(name, new);
+            Ok(match created {
+                Some(_) => Reply::none(),
+                None => Reply::json(201, json!({})),
+            })
+        }
         ("GET", [name]) => {
             let name = name.to_uppercase();
             let v = table(c, id, env, secret)?

@@ -1,4 +1,5 @@
-//! Drives `drift.yml` as GitHub would: list, the checks environment by environment, report.
+//! Drives `drift.yml` as GitHub would: list, the checks environment by environment, report; and
+//! `credentials.yml`, which has one job.
 use super::job;
 use super::steps::{Driver, conclusion};
 use serde_json::Value;
@@ -29,6 +30,17 @@ impl Driver<'_> {
             ok &= report.ok;
         }
         ok
+    }
+
+    /// The whole of `credentials.yml`.
+    pub(super) async fn credentials(&self) -> bool {
+        let (inner, id) = (self.inner, self.run.id);
+        job::begin(inner, id, "check");
+        let more = [("TENANTRY_ISSUES", "true".to_owned())];
+        let args = ["customer", "credential", "check"];
+        let check = self.step("check", None, &args, &more).await;
+        job::end(inner, id, "check", conclusion(check.ok));
+        check.ok
     }
 
     async fn check(&self, key: &str, matrix: &Value) -> bool {

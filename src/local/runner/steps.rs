@@ -48,6 +48,7 @@ pub async fn run(inner: &Inner, id: u64) -> Conclusion {
         () if uses("trigger") => driver.customer().await,
         () if uses("intake") => driver.manager("intake", "intake").await,
         () if uses("drift-list") => driver.drift().await,
+        () if uses("credential-check") => driver.credentials().await,
         () if uses("reconcile") => driver.manager("reconcile", "reconcile").await,
         () => true,
     };

@@ -208,6 +208,7 @@ impl Stage {
             region: "eu-west-1".into(),
             recipient: self.identity.recipient(),
             audit_key: self.audit.public().to_string(),
+            audit_bucket: None,
             actions: Self::actions(settings)?,
         };
         let mut files: BTreeMap<String, String> = manager(&plan)?.into_iter().collect();

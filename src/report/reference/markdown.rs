@@ -4,7 +4,7 @@ use super::Example;
 use crate::engine::emit::yaml;
 use crate::estate::model::CONTRACT;
 use crate::estate::reference::{Entry, Given, Reference};
-use crate::report::escape::{code, fence, terminal};
+use crate::report::escape::{code, fence, prose, terminal};
 use serde_json::Value;
 use std::fmt::Write as _;
 
@@ -171,33 +171,4 @@ fn literal(text: &str) -> String {
     } else {
         code(text)
     }
-}
-
-/// Foreign prose in one line of Markdown: everything that could begin a structure is escaped.
-fn prose(text: &str) -> String {
-    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let line = terminal(&line);
-    let mut out = String::new();
-    // A list, a heading or a rule begins at the start of a line only.
-    let digits = line.chars().take_while(char::is_ascii_digit).count();
-    for (i, c) in line.chars().enumerate() {
-        let begins = i == 0 && matches!(c, '-' | '+' | '=' | ':')
-            || digits > 0 && i == digits && matches!(c, '.' | ')');
-        match c {
-            '\\' | '`' | '*' | '_' | '[' | ']' | '<' | '>' | '#' | '|' | '!' | '~' | '&' | '^'
-            | '$' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if begins => {
-                out.push('\\');
-                out.push(c);
-            }
-            '@' => out.push_str("&#64;"),
-            // An address would become a link by itself.
-            ':' if line.contains("://") => out.push_str("&#58;"),
-            c => out.push(c),
-        }
-    }
-    out
 }

@@ -13,7 +13,7 @@ use crate::registry::plan::Plan;
 use std::collections::BTreeMap;
 
 /// Behind the help.
-pub const AFTER: &str = "The repository is looked up with TENANTRY_SOURCE_TOKEN, or GITHUB_TOKEN. docs/customers.md says\nwhat is refused, and how to write templates of your own.\n\nExamples:\n  tenantry customer add \"Acme Corp\" --repository acme/app --contact ops@acme.example --tier gold\n  tenantry customer add \"Müller AG\" --id mueller-ag --repository mueller/shop --product web --dry-run";
+pub const AFTER: &str = "The repository is looked up as the App (TENANTRY_APP_ID), else with TENANTRY_SOURCE_TOKEN or\nGITHUB_TOKEN. docs/customers.md says\nwhat is refused, and how to write templates of your own.\n\nExamples:\n  tenantry customer add \"Acme Corp\" --repository acme/app --contact ops@acme.example --tier gold\n  tenantry customer add \"Müller AG\" --id mueller-ag --repository mueller/shop --product web --dry-run";
 
 /// Flags.
 #[derive(Debug, clap::Args)]

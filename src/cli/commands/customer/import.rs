@@ -117,7 +117,7 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     );
     if tokens > 0 {
         printer.progress(&format!(
-            "{tokens} token{} left out: tokens are never copied into the estate; `tenantry customer credential import` takes them when it exists",
+            "{tokens} token{} left out: tokens are never copied into the estate; `tenantry customer credential import` encrypts them",
             if tokens == 1 { " was" } else { "s were" }
         ));
     }

@@ -2,13 +2,17 @@
 
 use super::table::table;
 use super::{At, read, store};
+use crate::cli::commands::validate::today;
 use crate::cli::env::Env;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::print::Printer;
 use crate::clock::Time;
 use crate::delivery::overview;
+use crate::estate::allow::Date;
+use crate::estate::credential::days_between;
 use crate::estate::model::{Customer, Status};
 use crate::estate::{CustomerId, ProductId};
+use crate::registry::credential::check::summary;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -73,10 +77,14 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         }
         false => None,
     };
-    let list: Vec<Value> = customers.iter().map(|c| one(c, last.as_ref())).collect();
+    let today = today()?;
+    let list: Vec<Value> = customers
+        .iter()
+        .map(|c| one(c, last.as_ref(), &today))
+        .collect();
     printer.result(
         &json!({"version": 1, "customers": list}),
-        &text(&customers, last.as_ref(), args.wide),
+        &text(&customers, last.as_ref(), args.wide, &today),
     );
     let suspended = customers
         .iter()
@@ -104,8 +112,13 @@ fn products(customer: &Customer) -> impl Iterator<Item = &ProductId> {
 }
 
 /// A customer for programs. `list` and `show` say the same.
-pub(super) fn one(customer: &Customer, last: Option<&BTreeMap<CustomerId, Time>>) -> Value {
+pub(super) fn one(
+    customer: &Customer,
+    last: Option<&BTreeMap<CustomerId, Time>>,
+    today: &Date,
+) -> Value {
     let about = &customer.about;
+    let (open, next) = summary(customer);
     let mut out = json!({
         "customer": customer.id,
         "name": customer.name,
@@ -120,6 +133,9 @@ pub(super) fn one(customer: &Customer, last: Option<&BTreeMap<CustomerId, Time>>
         "wave": about.wave,
         "added": about.added.as_ref().map(ToString::to_string),
         "roles": about.roles,
+        "open_credentials": open,
+        "next_expiry": next.map(ToString::to_string),
+        "days_to_next_expiry": next.map(|end| days_between(today, end)),
     });
     if let Some(why) = &customer.suspension {
         out["suspension"] = json!({
@@ -137,11 +153,35 @@ pub(super) fn one(customer: &Customer, last: Option<&BTreeMap<CustomerId, Time>>
     out
 }
 
-fn text(customers: &[&Customer], last: Option<&BTreeMap<CustomerId, Time>>, wide: bool) -> String {
+/// How many credentials can be used, and in how many days the first of them ends.
+fn credentials(customer: &Customer, today: &Date) -> [String; 2] {
+    let (open, next) = summary(customer);
+    let days = next.map(|end| match days_between(today, end) {
+        days if days < 0 => "ended".to_owned(),
+        days => format!("{days}d"),
+    });
+    let count = match open {
+        0 => String::new(),
+        open => open.to_string(),
+    };
+    [count, days.unwrap_or_default()]
+}
+
+fn text(
+    customers: &[&Customer],
+    last: Option<&BTreeMap<CustomerId, Time>>,
+    wide: bool,
+    today: &Date,
+) -> String {
     if customers.is_empty() {
         return String::new();
     }
+    // Where nobody has credentials, two empty columns would only be in the way.
+    let any = wide || customers.iter().any(|c| summary(c).0 > 0);
     let mut header = vec!["CUSTOMER", "STATUS", "PRODUCTS"];
+    if any {
+        header.extend(["CREDENTIALS", "NEXT EXPIRY"]);
+    }
     if wide {
         header.extend(["NAME", "TIER", "REGION", "WAVE", "REPOSITORY", "ADDED"]);
     }
@@ -157,6 +197,9 @@ fn text(customers: &[&Customer], last: Option<&BTreeMap<CustomerId, Time>>, wide
                 c.status.name().to_owned(),
                 names.join(","),
             ];
+            if any {
+                row.extend(credentials(c, today));
+            }
             if wide {
                 let a = &c.about;
                 let text = |t: &Option<String>| t.clone().unwrap_or_default();

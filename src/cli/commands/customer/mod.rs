@@ -1,13 +1,20 @@
 //! `tenantry customer`: the registry.
 
+mod access;
 mod add;
+mod credential;
 mod import;
+mod instructions;
 mod list;
+mod offboard;
+mod onboard;
 mod remove;
 mod set;
 mod show;
 mod suspend;
 mod table;
+
+pub use credential::leaked;
 
 use crate::cli::contracts::no_such;
 use crate::cli::env::Env;
@@ -53,19 +60,41 @@ enum What {
     Suspend(suspend::SuspendArgs),
     /// Serve a suspended customer again.
     Resume(suspend::ResumeArgs),
+    /// Show who and what can reach which customer.
+    #[command(after_help = access::AFTER)]
+    Access(access::Args),
     /// Take a customer out of the registry; infrastructure and state are never touched.
     #[command(after_help = remove::AFTER)]
     Remove(remove::Args),
+    /// Record, rotate, revoke and check what customers were given.
+    Credential(credential::Args),
     /// Add the customers of a list.
     #[command(after_help = import::AFTER)]
     Import(import::Args),
+    /// Write a text for a customer: how to start, how to pull images, how it ends.
+    #[command(after_help = instructions::AFTER)]
+    Instructions(instructions::Args),
+    /// Bring a customer in: a pull request in their repository, and a first plan.
+    #[command(after_help = onboard::AFTER)]
+    Onboard(onboard::Args),
+    /// Lead a customer out; infrastructure and state are never touched.
+    #[command(after_help = offboard::AFTER)]
+    Offboard(offboard::Args),
 }
 
 impl Args {
     /// The formats that the result has; of `import`, also those of the list.
     pub fn formats(&self) -> &'static [Format] {
-        match self.what {
+        match &self.what {
+            What::Credential(args) => args.formats(),
             What::Import(_) => &[Format::Cased, Format::Csv, Format::Text, Format::Json],
+            What::Instructions(_) => &[
+                Format::Text,
+                Format::Md,
+                Format::Html,
+                Format::Eml,
+                Format::Json,
+            ],
             _ => &[Format::Text, Format::Json],
         }
     }
@@ -98,8 +127,13 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         What::Set(args) => set::run(args, env, printer).await,
         What::Suspend(args) => suspend::suspend(args, printer),
         What::Resume(args) => suspend::resume(args, printer),
+        What::Access(args) => access::run(args, env, printer).await,
         What::Remove(args) => remove::run(args, env, printer).await,
+        What::Credential(args) => credential::run(args, env, printer).await,
         What::Import(args) => import::run(args, env, printer).await,
+        What::Instructions(args) => instructions::run(args, env, printer).await,
+        What::Onboard(args) => onboard::run(args, env, printer).await,
+        What::Offboard(args) => offboard::run(args, env, printer).await,
     }
 }
 
@@ -213,26 +247,26 @@ fn products(estate: &Estate, asked: &[ProductId]) -> Result<Vec<ProductId>, CliE
 
 /// The provider's own templates, where there are some.
 fn templates(root: &Path) -> Result<Templates, CliError> {
-    let one = |name: &str| -> Result<Option<String>, CliError> {
-        let path = root.join(TEMPLATES).join(name);
-        let there = match std::fs::symlink_metadata(&path) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            other => other?,
-        };
-        if !there.is_file() || there.len() > folder::MAX_FILE {
-            return Err(CliError::failed(format!(
-                "the template `{TEMPLATES}/{name}` is no file of a usual size"
-            ))
-            .hint(
-                "a template is a regular file; remove what stands there to use the built-in one",
-            ));
-        }
-        Ok(Some(std::fs::read_to_string(&path)?))
-    };
     Ok(Templates {
-        metadata: one("metadata.yaml")?,
-        products: one("products.yaml")?,
+        metadata: template(root, TEMPLATES, "metadata.yaml")?,
+        products: template(root, TEMPLATES, "products.yaml")?,
     })
+}
+
+/// A template of the provider's own, if there is one.
+fn template(root: &Path, below: &str, name: &str) -> Result<Option<String>, CliError> {
+    let path = root.join(below).join(name);
+    let there = match std::fs::symlink_metadata(&path) {
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        other => other?,
+    };
+    if !there.is_file() || there.len() > folder::MAX_FILE {
+        return Err(CliError::failed(format!(
+            "the template `{below}/{name}` is no file of a usual size"
+        ))
+        .hint("a template is a regular file; remove what stands there to use the built-in one"));
+    }
+    Ok(Some(std::fs::read_to_string(&path)?))
 }
 
 /// An optional text for people.

@@ -1,5 +1,6 @@
 //! `tenantry customer show`.
 
+use super::credential;
 use super::list::one;
 use super::table::table;
 use super::{At, find, read, store};
@@ -9,6 +10,7 @@ use crate::cli::error::{CliError, Exit};
 use crate::cli::print::Printer;
 use crate::delivery::overview;
 use crate::delivery::records::{LastApplied, Request};
+use crate::estate::allow::Date;
 use crate::estate::model::{Customer, Status};
 use crate::estate::{CustomerId, Estate, Finding, Findings, StackId};
 use serde_json::{Value, json};
@@ -47,7 +49,8 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         }),
         _ => None,
     };
-    let findings = match whole(estate.files.clone(), &today()?) {
+    let today = today()?;
+    let findings = match whole(estate.files.clone(), &today) {
         Ok((_, findings)) | Err(Findings(findings)) => Findings(findings).tidy().0,
     };
     let folder = format!("customers/{}/", customer.id);
@@ -56,8 +59,8 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         .filter(|f| f.place.path.starts_with(&folder))
         .collect();
     printer.result(
-        &model(&estate, customer, stored.as_ref(), &findings),
-        &text(&estate, customer, stored.as_ref(), &findings),
+        &model(&estate, customer, stored.as_ref(), &findings, &today),
+        &text(&estate, customer, stored.as_ref(), &findings, &today),
     );
     Ok(Exit::Done)
 }
@@ -80,8 +83,14 @@ fn model(
     customer: &Customer,
     stored: Option<&Stored>,
     findings: &[Finding],
+    today: &Date,
 ) -> Value {
-    let mut out = one(customer, None);
+    let mut out = one(customer, None, today);
+    out["credentials"] = customer
+        .credentials
+        .iter()
+        .map(|c| credential::model(&customer.id, c, today))
+        .collect();
     out["version"] = json!(1);
     out["state_bucket"] = json!(customer.state_bucket);
     out["subscriptions"] = customer
@@ -120,6 +129,7 @@ fn text(
     customer: &Customer,
     stored: Option<&Stored>,
     findings: &[Finding],
+    today: &Date,
 ) -> String {
     let mut out = format!("{}\n", customer.id);
     let mut line = |key: &str, value: Option<String>| {
@@ -218,6 +228,28 @@ fn text(
             table(header, &rows)
         },
     );
+    let open: Vec<_> = customer
+        .credentials
+        .iter()
+        .filter(|c| c.is_open())
+        .collect();
+    if !open.is_empty() {
+        let rows: Vec<Vec<String>> = open
+            .iter()
+            .map(|c| {
+                vec![
+                    c.id.to_string(),
+                    c.purpose.to_string(),
+                    c.status.name().to_owned(),
+                    credential::ending(c, today),
+                ]
+            })
+            .collect();
+        part(
+            "Credentials",
+            table(&["CREDENTIAL", "PURPOSE", "STATUS", "ENDS"], &rows),
+        );
+    }
     if let Some(stored) = stored {
         let open = stored.open.iter().map(|r| {
             format!(
