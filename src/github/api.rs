@@ -26,6 +26,15 @@ pub(super) fn shape<T: DeserializeOwned>(call: &str, value: Value) -> Result<T> 
     })
 }
 
+/// What is not there is none, anything else stays what it is.
+pub(super) fn absent<T>(found: Result<T>) -> Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(error) if error.is_not_found() => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
 /// The people behind some commits.
 #[derive(Debug, Clone, Default)]
 pub struct Authors {
@@ -250,41 +259,13 @@ impl Client {
         message: &str,
         files: &[(String, String)],
     ) -> Result<Sha> {
-        let base = self.commit(repo, parent).await?.commit.tree.sha;
-        let entries: Vec<Value> = files.iter().map(|(path, content)| json!({"path": path, "mode": "100644", "type": "blob", "content": content})).collect();
-        // Objects are named by their content: writing them twice makes no second one.
-        let tree: ShaOnly = shape(
-            "POST tree",
-            self.write(
-                Method::POST,
-                &format!("/repos/{repo}/git/trees"),
-                &json!({"base_tree": base, "tree": entries}),
-                Repeat::Safe,
-            )
-            .await?,
-        )?;
-        let body = json!({"message": message, "tree": tree.sha, "parents": [parent]});
-        let commit: ShaOnly = shape(
-            "POST commit",
-            self.write(
-                Method::POST,
-                &format!("/repos/{repo}/git/commits"),
-                &body,
-                Repeat::Safe,
-            )
-            .await?,
-        )?;
-        self.write(
-            Method::PATCH,
-            &format!("/repos/{repo}/git/refs/heads/{}", enc(branch)),
-            &json!({"sha": commit.sha, "force": false}),
-            Repeat::Safe,
-        )
-        .await?;
-        Sha::new(&commit.sha).map_err(|e| GithubError::Unexpected {
-            call: "POST commit".to_owned(),
-            why: e.to_string(),
-        })
+        let targets: Vec<_> = files
+            .iter()
+            .map(|(path, text)| (path.as_str(), Some(text.as_str())))
+            .collect();
+        let commit = self.loose_commit(repo, parent, message, &targets).await?;
+        self.move_branch(repo, branch, &commit).await?;
+        Ok(commit)
     }
 }
 

@@ -26,18 +26,10 @@ impl Client {
     /// [`GithubError::Unauthorized`].
     pub async fn identity(&self) -> Result<Identity, GithubError> {
         let reply = self.send(Method::GET, "/user", None, Repeat::Safe).await?;
-        let expires = text(&reply.headers, "github-authentication-token-expiration");
-        let expires = match expires {
-            None => None,
-            Some(text) => Some(moment(text).ok_or_else(|| GithubError::Unexpected {
-                call: "GET /user".to_owned(),
-                why: "the end of the token is in a form that is not known".to_owned(),
-            })?),
-        };
         Ok(Identity {
+            scopes: scopes(&reply.headers),
+            expires: end("GET /user", &reply.headers)?,
             user: super::api::shape("GET /user", reply.body)?,
-            scopes: text(&reply.headers, "x-oauth-scopes").map(scopes),
-            expires,
         })
     }
 
@@ -56,7 +48,27 @@ fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok()
 }
 
-fn scopes(text: &str) -> Vec<String> {
+/// The scopes of a classic token; other credentials have none.
+pub(super) fn scopes(headers: &HeaderMap) -> Option<Vec<String>> {
+    text(headers, "x-oauth-scopes").map(words)
+}
+
+/// When the token ends that asked; `None` if GitHub names no end.
+pub(super) fn end(call: &str, headers: &HeaderMap) -> Result<Option<Time>, GithubError> {
+    let unknown = || GithubError::Unexpected {
+        call: call.to_owned(),
+        why: "the end of the token is in a form that is not known".to_owned(),
+    };
+    headers
+        .get("github-authentication-token-expiration")
+        .map(|end| {
+            let moment = end.to_str().ok().and_then(moment);
+            moment.ok_or_else(unknown)
+        })
+        .transpose()
+}
+
+fn words(text: &str) -> Vec<String> {
     text.split(',')
         .map(|s| s.trim().to_owned())
         .filter(|s| !s.is_empty())
@@ -95,8 +107,16 @@ mod tests {
         );
         for odd in ["", "soon", "2027-01-31", "1960-01-01 00:00:00 UTC"] {
             assert_eq!(moment(odd), None, "{odd}");
+            // An end that cannot be read is not no end.
+            let name = "github-authentication-token-expiration";
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static(name),
+                http::HeaderValue::from_str(odd).unwrap(),
+            )]);
+            assert!(end("GET /user", &headers).is_err(), "{odd}");
         }
-        assert_eq!(scopes("repo, read:packages"), ["repo", "read:packages"]);
-        assert!(scopes("").is_empty());
+        assert_eq!(end("GET /user", &HeaderMap::new()).unwrap(), None);
+        assert_eq!(words("repo, read:packages"), ["repo", "read:packages"]);
+        assert!(words("").is_empty());
     }
 }

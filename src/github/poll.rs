@@ -84,22 +84,7 @@ impl Client {
                 })
                 .collect();
             let query = json!({"query": format!("query {{ {} }}", parts.join(" "))});
-            let ask = Ask {
-                method: Method::POST,
-                path: GRAPHQL,
-                body: Some(&query),
-                repeat: Repeat::Safe,
-                speaker,
-            };
-            let answer = self.ask(ask).await?.body;
-            let data = answer.get("data").filter(|d| d.is_object());
-            let data = data.ok_or_else(|| GithubError::Unexpected {
-                call: format!("POST {GRAPHQL}"),
-                why: answer
-                    .pointer("/errors/0/message")
-                    .and_then(Value::as_str)
-                    .map_or("no data".to_owned(), crate::estate::ids::shown),
-            })?;
+            let data = self.graphql(&query, speaker).await?;
             for i in places {
                 let value = &data[format!("r{i}")];
                 let mut found = polled(value);
@@ -111,6 +96,28 @@ impl Client {
             }
         }
         Ok(())
+    }
+
+    /// What a query of GraphQL finds: its data. What it could not find is `null` in there.
+    pub(super) async fn graphql(&self, query: &Value, speaker: Speaker<'_>) -> Result<Value> {
+        let ask = Ask {
+            method: Method::POST,
+            path: GRAPHQL,
+            body: Some(query),
+            repeat: Repeat::Safe,
+            speaker,
+        };
+        let mut answer = self.ask(ask).await?.body;
+        match answer.get_mut("data").map(Value::take) {
+            Some(data @ Value::Object(_)) => Ok(data),
+            _ => Err(GithubError::Unexpected {
+                call: format!("POST {GRAPHQL}"),
+                why: answer
+                    .pointer("/errors/0/message")
+                    .and_then(Value::as_str)
+                    .map_or("no data".to_owned(), crate::estate::ids::shown),
+            }),
+        }
     }
 
     /// Who can ask about a group; nobody where no App is installed any more. One owner who has

@@ -1,15 +1,15 @@
 //! Proposing something to the owner of a repository: what is there, a branch, a pull request, and
 //! the variables and workflow runs that go with it. Nothing here forces a branch.
 
-use super::api::{Result, enc, shape};
+use super::api::{Result, absent, enc, shape};
 use super::client::{Client, Repeat};
 use super::error::GithubError;
+use super::identity::scopes;
 use super::model::{PullRequest, ShaOnly, User};
 use crate::estate::{RepoSlug, Sha};
-use http::{Method, header::HeaderName};
+use http::Method;
 use serde::Deserialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
 
 /// A repository, with what decides whether something can be proposed there.
 #[derive(Debug, Clone, Deserialize)]
@@ -42,16 +42,6 @@ pub struct Permissions {
     /// Write.
     #[serde(default)]
     pub push: bool,
-}
-
-/// Whether a repository runs workflows.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
-pub struct Workflows {
-    /// Whether it does at all.
-    pub enabled: bool,
-    /// `all`, `local_only` or `selected`.
-    #[serde(default)]
-    pub allowed_actions: Option<String>,
 }
 
 /// A file as it is to be; none is to be gone.
@@ -90,23 +80,8 @@ struct Reference {
     object: ShaOnly,
 }
 
-#[derive(Deserialize)]
-struct Variable {
-    name: String,
-    value: String,
-}
-
-const SCOPES: HeaderName = HeaderName::from_static("x-oauth-scopes");
 /// A name that nobody has.
 const NOBODY: &str = "TENANTRY_ASKS_WHETHER_IT_MAY";
-
-fn absent<T>(found: Result<T>) -> Result<Option<T>> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(e) if e.is_not_found() => Ok(None),
-        Err(e) => Err(e),
-    }
-}
 
 fn sha(call: &str, text: &str) -> Result<Sha> {
     Sha::new(text).map_err(|e| GithubError::Unexpected {
@@ -120,20 +95,9 @@ impl Client {
     pub async fn ground(&self, repo: &RepoSlug) -> Result<Ground> {
         let path = format!("/repos/{repo}");
         let reply = self.send(Method::GET, &path, None, Repeat::Safe).await?;
-        let scopes = reply.headers.get(SCOPES).and_then(|v| v.to_str().ok());
-        let scopes = scopes.map(|list| {
-            let words = list.split(',').map(str::trim).filter(|w| !w.is_empty());
-            words.map(str::to_owned).collect()
-        });
         let mut ground: Ground = shape("GET repository", reply.body)?;
-        ground.scopes = scopes;
+        ground.scopes = scopes(&reply.headers);
         Ok(ground)
-    }
-
-    /// Whether a repository runs workflows; needs the right to read its administration.
-    pub async fn runs_workflows(&self, repo: &RepoSlug) -> Result<Workflows> {
-        self.read(&format!("/repos/{repo}/actions/permissions"))
-            .await
     }
 
     /// The head of a branch, if there is such a branch.
@@ -231,13 +195,6 @@ impl Client {
         )
         .await
         .map(|_| ())
-    }
-
-    /// The variables of a repository and their values.
-    pub async fn variable_values(&self, repo: &RepoSlug) -> Result<BTreeMap<String, String>> {
-        let path = format!("/repos/{repo}/actions/variables");
-        let all: Vec<Variable> = self.pages(&path, Some("variables")).await?;
-        Ok(all.into_iter().map(|v| (v.name, v.value)).collect())
     }
 
     /// Makes a variable. One that is there already is a [`GithubError::Conflict`].

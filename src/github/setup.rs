@@ -3,9 +3,8 @@
 //!
 //! Source of paths and fields: github.com/github/rest-api-description.
 
-use super::api::{Result, enc};
+use super::api::{Result, absent, enc};
 use super::client::{Client, Repeat};
-use super::error::GithubError;
 use super::model::{ProtectionRule, User};
 use crate::estate::RepoSlug;
 use http::Method;
@@ -278,17 +277,16 @@ pub struct Reached {
 #[derive(Deserialize)]
 struct Named {
     name: String,
-    #[serde(default)]
-    value: Option<String>,
 }
 
-/// What is not there is none, anything else stays what it is.
-fn absent<T>(found: Result<T>) -> Result<Option<T>> {
-    match found {
-        Ok(found) => Ok(Some(found)),
-        Err(GithubError::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }
+#[derive(Deserialize)]
+struct Variable {
+    name: String,
+    value: String,
+}
+
+fn by_name(list: Vec<Variable>) -> BTreeMap<String, String> {
+    list.into_iter().map(|v| (v.name, v.value)).collect()
 }
 
 impl Client {
@@ -350,11 +348,7 @@ impl Client {
     /// The repository's variables.
     pub async fn variables(&self, repo: &RepoSlug) -> Result<BTreeMap<String, String>> {
         let path = format!("/repos/{repo}/actions/variables");
-        let list: Vec<Named> = self.pages(&path, Some("variables")).await?;
-        let pairs = list.into_iter();
-        Ok(pairs
-            .map(|n| (n.name, n.value.unwrap_or_default()))
-            .collect())
+        self.pages(&path, Some("variables")).await.map(by_name)
     }
     /// The organisation's variables that a repository is given.
     pub async fn organisation_variables(
@@ -362,13 +356,11 @@ impl Client {
         repo: &RepoSlug,
     ) -> Result<BTreeMap<String, String>> {
         let path = format!("/repos/{repo}/actions/organization-variables");
-        let list: Option<Vec<Named>> = absent(self.pages(&path, Some("variables")).await)?;
-        let pairs = list.unwrap_or_default().into_iter();
-        Ok(pairs
-            .map(|n| (n.name, n.value.unwrap_or_default()))
-            .collect())
+        let list = absent(self.pages(&path, Some("variables")).await)?;
+        Ok(list.map(by_name).unwrap_or_default())
     }
-    /// Which actions may be used.
+    /// Whether workflows run and which actions may be used; needs the right to read the
+    /// repository's administration.
     pub async fn actions_permissions(&self, repo: &RepoSlug) -> Result<ActionsPermissions> {
         self.read(&format!("/repos/{repo}/actions/permissions"))
             .await

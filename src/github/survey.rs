@@ -3,12 +3,9 @@
 //!
 //! Source of fields: docs.github.com, GraphQL reference, `Repository`, `Ref`, `RefUpdateRule`.
 
-use super::address::GRAPHQL;
 use super::api::Result;
-use super::client::{Ask, Client, Repeat};
-use super::error::GithubError;
+use super::client::Client;
 use crate::estate::RepoSlug;
-use http::Method;
 use serde_json::{Value, json};
 
 /// Repositories of one query: files are read along, and GitHub gives a query ten seconds.
@@ -68,22 +65,7 @@ impl Client {
                     variables[format!("owners{i}")] = json!(format!("HEAD:{owners}"));
                 }
                 let body = json!({"query": query, "variables": variables});
-                let ask = Ask {
-                    method: Method::POST,
-                    path: GRAPHQL,
-                    body: Some(&body),
-                    repeat: Repeat::Safe,
-                    speaker,
-                };
-                let answer = self.ask(ask).await?.body;
-                let data = answer.get("data").filter(|d| d.is_object());
-                let data = data.ok_or_else(|| GithubError::Unexpected {
-                    call: format!("POST {GRAPHQL}"),
-                    why: answer
-                        .pointer("/errors/0/message")
-                        .and_then(Value::as_str)
-                        .map_or("no data".to_owned(), crate::estate::ids::shown),
-                })?;
+                let data = self.graphql(&body, speaker).await?;
                 for i in places {
                     out[*i] = surveyed(&data[format!("r{i}")]);
                 }

@@ -180,8 +180,8 @@ async fn what(source: Option<&Client>) -> Known<String> {
         Err(why) => Known::Unknown(why),
         Ok(None) => Known::Unknown("nobody speaks".into()),
         Ok(Some(TokenFacts { kind, login, .. })) => Known::Known(match login {
-            Some(login) => format!("{} of {}", kind.name(), shown(&login)),
-            None => kind.name().to_owned(),
+            Some(login) => format!("{} of {}", kind.words(), shown(&login)),
+            None => kind.words().to_owned(),
         }),
     }
 }

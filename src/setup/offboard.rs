@@ -67,7 +67,7 @@ pub async fn look(client: &Client, ask: Ask<'_>) -> Result<Plan> {
         );
     } else {
         let all = client
-            .variable_values(&slug)
+            .variables(&slug)
             .await
             .map_err(|e| onboard::unreadable(e, &slug))?;
         for (name, value) in onboard::variables(ask.manager) {

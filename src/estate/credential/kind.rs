@@ -93,6 +93,16 @@ impl Kind {
         }
     }
 
+    /// What people call a token of this kind.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::GithubClassic => "classic personal token",
+            Self::GithubFineGrained => "fine-grained personal token",
+            Self::GithubInstallation => "installation token",
+            _ => "token",
+        }
+    }
+
     /// Every kind with its name.
     pub fn all() -> Vec<(&'static str, Self)> {
         let mut out: Vec<_> = KINDS

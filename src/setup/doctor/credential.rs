@@ -3,9 +3,10 @@
 use super::check as checks;
 use super::{Seen, Sheet, seen};
 use crate::clock::Time;
+use crate::estate::credential::Kind;
 use crate::estate::ids::shown;
 use crate::estate::{Estate, RepoSlug};
-use crate::github::token::{TokenFacts, TokenKind};
+use crate::github::token::TokenFacts;
 use crate::github::{Client, GithubError};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -77,13 +78,13 @@ fn refused(error: &GithubError, sheet: &mut Sheet) {
 }
 
 fn token(facts: &TokenFacts, estate: &Estate, now: Time, sheet: &mut Sheet) {
-    let kind = facts.kind.name();
+    let kind = facts.kind.words();
     let whose = match &facts.login {
         Some(login) => format!("a {kind} of {}", shown(login)),
         None => format!("a {kind}"),
     };
     sheet.note(&checks::CREDENTIAL_ACCEPTED, TOKEN, whose);
-    if facts.kind == TokenKind::Classic {
+    if facts.kind == Kind::GithubClassic {
         let scopes = facts.scopes.clone().unwrap_or_default();
         match scopes_wrong(&scopes) {
             Some(text) => sheet.finding(&checks::CREDENTIAL_SCOPES, TOKEN, text, None),
@@ -92,7 +93,7 @@ fn token(facts: &TokenFacts, estate: &Estate, now: Time, sheet: &mut Sheet) {
     }
     match facts.expires.map(|end| (end, end.since(now) / DAY)) {
         // A token of an App or a run lives for an hour or a day anyway.
-        _ if facts.kind == TokenKind::Installation => {}
+        _ if facts.kind == Kind::GithubInstallation => {}
         None => {
             let text = "it never ends: whoever gets it keeps it";
             sheet.finding(&checks::CREDENTIAL_EXPIRY, TOKEN, text, None);
@@ -114,7 +115,7 @@ fn token(facts: &TokenFacts, estate: &Estate, now: Time, sheet: &mut Sheet) {
         .filter_map(|c| Some(c.repository.as_ref()?.owner().to_lowercase()))
         .collect();
     match (facts.kind, owners.len(), estate.customers.len()) {
-        (TokenKind::Classic, ..) => sheet.finding(
+        (Kind::GithubClassic, ..) => sheet.finding(
             &checks::CREDENTIAL_KIND,
             TOKEN,
             "a classic token writes wherever its owner can; an App is asked for each owner, and can do only what it needs",
@@ -238,11 +239,11 @@ mod tests {
 
     const NOW: Time = Time(1_795_282_800);
 
-    fn facts(kind: TokenKind, scopes: &[&str], days: Option<u64>) -> TokenFacts {
+    fn facts(kind: Kind, scopes: &[&str], days: Option<u64>) -> TokenFacts {
         TokenFacts {
             kind,
             login: Some("ops-bot".into()),
-            scopes: (kind == TokenKind::Classic)
+            scopes: (kind == Kind::GithubClassic)
                 .then(|| scopes.iter().map(|s| (*s).into()).collect()),
             expires: days.map(|d| NOW.plus(d * DAY)),
             left: Some(Allowance {
@@ -265,7 +266,7 @@ mod tests {
 
     #[test]
     fn tokens_are_judged_by_what_they_are() {
-        use TokenKind::{Classic, Fine};
+        use Kind::{GithubClassic as Classic, GithubFineGrained as Fine};
         let kind = "credential-kind";
         let (scopes, expiry) = ("credential-scopes", "credential-expiry");
         for (facts, expected) in [

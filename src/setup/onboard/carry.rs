@@ -144,7 +144,7 @@ async fn commit(client: &Client, slug: &RepoSlug, step: &Step) -> Result<Sha> {
 async fn variable(client: &Client, slug: &RepoSlug, name: &str, value: &str) -> Result<()> {
     match client.create_variable(slug, name, value).await {
         Err(GithubError::Conflict { .. }) => {
-            let there = client.variable_values(slug).await?;
+            let there = client.variables(slug).await?;
             match there.get(name) {
                 Some(now) if now == value => Ok(()),
                 _ => Err(moved(&format!("variable {name} of `{slug}` was set"))),

@@ -189,7 +189,7 @@ pub(super) async fn allowed(
     slug: &RepoSlug,
     notes: &mut Vec<String>,
 ) -> Result<()> {
-    let policy = match client.runs_workflows(slug).await {
+    let policy = match client.actions_permissions(slug).await {
         Ok(policy) => policy,
         Err(GithubError::NotFound { .. } | GithubError::Forbidden { .. }) => {
             notes.push(format!(

@@ -215,7 +215,7 @@ async fn branch_steps(
 async fn set_variables(client: &Client, ask: Ask<'_>, plan: &mut Plan) -> Result<()> {
     let slug = plan.repository.clone();
     let there = client
-        .variable_values(&slug)
+        .variables(&slug)
         .await
         .map_err(|e| unreadable(e, &slug))?;
     for (name, value) in variables(ask.manager) {
