@@ -96,10 +96,5 @@ pub fn redact(data: &[u8]) {
             }
         }
     }
-    // Once more changes nothing, unless a secret is made of the sign's own letters, or holds a quote:
-    // a value in quotes ends there for the first look, and goes on for the second.
-    let moves_an_end = |s: &&str| s.contains(['(', ')', '"', '\'']) || SENSITIVE.contains(*s);
-    if !secrets.iter().any(moves_an_end) {
-        assert_eq!(redactor.text(&shown), shown, "of {text:?}");
-    }
+    assert_eq!(redactor.text(&shown), shown, "of {text:?}");
 }

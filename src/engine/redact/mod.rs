@@ -28,6 +28,8 @@ pub const SENSITIVE: &str = "(sensitive value)";
 const MASKS: usize = 400;
 /// Shortest text that is masked in a runner, in characters.
 const SHORTEST_MASK: usize = 4;
+/// Most looks at one text.
+const LOOKS: usize = 8;
 
 /// Texts that are never worth a mask, and never learnt from a name alone.
 const COMMON: &[&str] = &[
@@ -221,7 +223,21 @@ impl Redactor {
         self.known.get_or_init(|| Arc::new(self.collected.build()))
     }
 
+    /// What was taken out can move the end of what stands around it, such as of a value in quotes,
+    /// so a text is looked at again until nothing more is found.
     fn hide<'a>(&self, text: &'a str, look: Look) -> Cow<'a, str> {
+        let mut shown = self.look(text, look);
+        for _ in 1..LOOKS {
+            let Cow::Owned(before) = &shown else { break };
+            let Cow::Owned(next) = self.look(before, look) else {
+                break;
+            };
+            shown = Cow::Owned(next);
+        }
+        shown
+    }
+
+    fn look<'a>(&self, text: &'a str, look: Look) -> Cow<'a, str> {
         let mut ranges = Vec::new();
         self.known().find(text, &mut ranges);
         for pattern in &self.rules.patterns {
@@ -246,8 +262,39 @@ fn is_common(text: &str) -> bool {
         || (text.len() < 6 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.'))
 }
 
+/// What stands in the place of a secret is taken whole or left: there is nothing in it to hide.
+fn whole_signs(text: &str, ranges: &mut Vec<Range<usize>>) {
+    if ranges.is_empty() {
+        return;
+    }
+    let signs: Vec<Range<usize>> = text
+        .match_indices(SENSITIVE)
+        .map(|(at, sign)| at..at + sign.len())
+        .collect();
+    if signs.is_empty() {
+        return;
+    }
+    // The sign that ends behind a place, which may begin before it.
+    let at = |place: usize| {
+        let i = signs.partition_point(|s| s.end <= place);
+        signs.get(i).filter(|s| s.start < place)
+    };
+    ranges.retain_mut(|range| {
+        let inside = signs.partition_point(|s| s.end < range.end);
+        if let Some(sign) = signs.get(inside)
+            && sign.start <= range.start
+        {
+            return false;
+        }
+        range.start = at(range.start).map_or(range.start, |s| s.start);
+        range.end = at(range.end).map_or(range.end, |s| s.end);
+        true
+    });
+}
+
 fn replaced(text: &str, mut ranges: Vec<Range<usize>>) -> Cow<'_, str> {
     ranges.retain(|r| !r.is_empty());
+    whole_signs(text, &mut ranges);
     if ranges.is_empty() {
         return Cow::Borrowed(text);
     }
@@ -360,6 +407,39 @@ mod tests {
             .text("x=L7nP4rT8wZ8g6jlWCP51cY65 y")
             .into_owned();
         assert_eq!(shown, format!("x={SENSITIVE} y"));
+    }
+
+    #[test]
+    fn t15_what_was_hidden_is_not_looked_into_and_not_cut() {
+        let mut redactor = Redactor::default();
+        for secret in [
+            "value)",
+            "sensitive",
+            "(sensitive",
+            ") tail-secret",
+            "head-secret (",
+        ] {
+            redactor.learn(secret);
+        }
+        for (text, expected) in [
+            ("a (sensitive value) b", "a (sensitive value) b"),
+            ("(sensitive value) tail-secret b", "(sensitive value) b"),
+            ("a head-secret (sensitive value)", "a (sensitive value)"),
+            ("value) of it", "(sensitive value) of it"),
+        ] {
+            assert_eq!(redactor.text(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn t15_a_quote_inside_a_secret_leaves_nothing_of_the_value_around_it() {
+        let mut redactor = Redactor::default();
+        redactor.learn("hunter\"2");
+        let once = redactor
+            .text("password = \"hunter\"2 and the rest\" b")
+            .into_owned();
+        assert_eq!(once, format!("password = \"{SENSITIVE}\" b"));
+        assert_eq!(redactor.text(&once), once);
     }
 
     #[test]
