@@ -15,7 +15,7 @@ use tenantry::delivery::intake::intake;
 use tenantry::delivery::open::Opened;
 use tenantry::delivery::reconcile::reconcile;
 use tenantry::delivery::records::{
-    ApplyRecord, PlanRecord, PlanResult, Request, RequestName, keys,
+    ApplyRecord, Outcome, PlanRecord, PlanResult, Request, RequestName, keys,
 };
 use tenantry::delivery::{DeliveryError, ruleset, unfinished};
 use tenantry::digest::Digest;
@@ -616,18 +616,30 @@ async fn t13_an_estate_that_was_changed_since_is_not_applied() -> Tested {
             branch["commit"]["sha"].as_str().unwrap_or_default(),
         )?)
     };
-    let change = async |trial: &Trial, path: &str| -> Tested {
-        let body = json!({"repo": MANAGER, "branch": "main", "user": REVIEWER, "message": "Change", "files": {path: "# changed\n"}});
+    let write = async |trial: &Trial, path: &str, text: &str| -> Tested {
+        let body = json!({"repo": MANAGER, "branch": "main", "user": REVIEWER, "message": "Change", "files": {path: text}});
         trial.stage.admin("POST", "/_local/commits", body).await?;
         Ok(())
     };
+    let change = async |trial: &Trial, path: &str| write(trial, path, "# changed\n").await;
     let request = trial.planned(3).await?;
     trial.manager.run.commit = Some(head(&trial).await?);
-    // What is another customer's is no business of this one.
+    // What is another customer's is no business of this one, and a rotation none of any plan.
     change(&trial, "customers/globex/web/values.yaml").await?;
+    let entry = "customers/acme/metadata.yaml";
+    let plain = trial.manager.estate.files.get(entry).ok_or(entry)?.to_vec();
+    let plain = String::from_utf8(plain)?;
+    let rotated = format!(
+        "{plain}\ncredentials:\n  - id: pull\n    purpose: registry-pull\n    kind: gitlab\n    status: active\n"
+    );
+    write(&trial, entry, &rotated).await?;
     trial.apply(&request.name, &staging()).await?;
     trial.decide(REVIEWER, "approved").await?;
-    for path in ["customers/acme/web/values.yaml", "policies/more.rego"] {
+    for path in [
+        "customers/acme/web/values.yaml",
+        "policies/more.rego",
+        entry,
+    ] {
         trial.manager.run.commit = Some(head(&trial).await?);
         trial.manager.moved = Default::default();
         change(&trial, path).await?;
@@ -659,7 +671,8 @@ async fn t27_a_name_without_a_request_is_not_forgotten_while_somebody_may_write_
     let mut trial = trial().await?;
     let acme = CustomerId::new("acme")?;
     let name: RequestName = format!("acme/push-{}", "b".repeat(40)).parse()?;
-    unfinished::remember(&trial.manager, &name).await?;
+    let now = trial.manager.clock.now();
+    unfinished::remember(&trial.manager, &name, now).await?;
     let listed = async |trial: &Trial| -> Result<bool, DeliveryError> {
         reconcile(&trial.manager, Some(&acme)).await?;
         let names = unfinished::list(&trial.manager, &acme).await?;
@@ -677,6 +690,36 @@ async fn t27_a_name_without_a_request_is_not_forgotten_while_somebody_may_write_
     }
     trial.manager.clock = Clock::from_fn(later);
     assert!(!listed(&trial).await?);
+    trial.end().await;
+    Ok(())
+}
+
+/// A sweep comes between the name of a further attempt and that attempt: what it reads is how the
+/// one before ended.
+#[tokio::test(flavor = "multi_thread")]
+async fn t27_a_name_is_not_forgotten_for_how_an_earlier_attempt_ended() -> Tested {
+    let trial = trial().await?;
+    let acme = CustomerId::new("acme")?;
+    let request = trial.planned(4).await?;
+    let key = keys::request(&request.name);
+    let ended = |r: &mut Request| {
+        r.outcome = Some(Outcome::Failure);
+        r.told = true;
+    };
+    trial.edit(&key, ended).await?;
+    let listed = async || -> Result<bool, DeliveryError> {
+        reconcile(&trial.manager, None).await?;
+        let names = unfinished::list(&trial.manager, &acme).await?;
+        Ok(names.contains_key(&request.name))
+    };
+    let next = request.opened.plus(1);
+    unfinished::remember(&trial.manager, &request.name, next).await?;
+    assert!(listed().await?, "the next attempt is lost");
+    // A run that lost the race against a later attempt takes nothing back.
+    unfinished::remember(&trial.manager, &request.name, request.opened).await?;
+    assert!(listed().await?, "the next attempt is lost");
+    trial.edit(&key, |r: &mut Request| r.opened = next).await?;
+    assert!(!listed().await?, "what has ended is looked at for ever");
     trial.end().await;
     Ok(())
 }

@@ -2,9 +2,12 @@
 //! that it was started for, and may wait for days, or be run again; what the provider has changed
 //! since must not be undone by it.
 
+use super::concern;
 use super::error::{DeliveryError, Refusal};
 use super::manager::Manager;
-use crate::estate::CustomerId;
+use crate::estate::ids::shown;
+use crate::estate::{CustomerId, Files, Sha};
+use crate::github::api::FileAt;
 use crate::github::compare::Between;
 
 /// What of the estate has changed since this run's commit.
@@ -13,7 +16,12 @@ pub enum Moved {
     /// Nothing, or there is no commit because this is no workflow run.
     No,
     /// These files.
-    Files(Vec<String>),
+    Files {
+        /// Which.
+        files: Vec<String>,
+        /// The commit at which they are so.
+        head: Sha,
+    },
     /// More than GitHub tells, or another history.
     Unknown,
 }
@@ -30,9 +38,8 @@ async fn moved(manager: &Manager) -> Result<&Moved, DeliveryError> {
         if head == *ours {
             return Ok(Moved::No);
         }
-        let between = own.between(&manager.repository, ours, &head).await?;
-        Ok(match between {
-            Between::Files(files) => Moved::Files(files),
+        Ok(match own.between(&manager.repository, ours, &head).await? {
+            Between::Files(files) => Moved::Files { files, head },
             Between::Unknown => Moved::Unknown,
         })
     };
@@ -41,17 +48,40 @@ async fn moved(manager: &Manager) -> Result<&Moved, DeliveryError> {
 
 /// Refuses when something that concerns `customer` has changed since this run was started.
 pub async fn current(manager: &Manager, customer: &CustomerId) -> Result<(), DeliveryError> {
-    let what = match moved(manager).await? {
-        Moved::No => return Ok(()),
-        Moved::Files(files) => match files.iter().find(|f| Manager::concerns(f, customer)) {
-            Some(file) => format!("`{}`", crate::estate::ids::shown(file)),
-            None => return Ok(()),
-        },
-        Moved::Unknown => "the manager repository".to_owned(),
+    let refuse = |what: &str| {
+        let text = format!(
+            "{what} has changed since this run was started; the next sweep plans with the estate as it is now"
+        );
+        DeliveryError::from(Refusal::new("estate-moved", text))
     };
-    Err(Refusal::new(
-        "estate-moved",
-        format!("{what} has changed since this run was started; the next sweep plans with the estate as it is now"),
-    )
-    .into())
+    let (files, head) = match moved(manager).await? {
+        Moved::No => return Ok(()),
+        Moved::Files { files, head } => (files, head),
+        Moved::Unknown => return Err(refuse("the manager repository")),
+    };
+    for file in files.iter().filter(|f| concern::concerns(f, customer)) {
+        if !says_the_same(manager, customer, file, head).await? {
+            return Err(refuse(&format!("`{}`", shown(file))));
+        }
+    }
+    Ok(())
+}
+
+/// Whether a file has changed in nothing that concerns stacks. Asked of the registry's entry
+/// alone: nothing else holds such things.
+async fn says_the_same(
+    manager: &Manager,
+    customer: &CustomerId,
+    file: &str,
+    head: &Sha,
+) -> Result<bool, DeliveryError> {
+    if file != format!("customers/{customer}/metadata.yaml") {
+        return Ok(false);
+    }
+    let there = manager.own.file_at(&manager.repository, head, file).await?;
+    let FileAt::Regular { bytes, .. } = there else {
+        return Ok(false);
+    };
+    let there: Files = [(file, bytes)].into_iter().collect();
+    Ok(concern::said(&there, file) == concern::said(&manager.estate.files, file))
 }

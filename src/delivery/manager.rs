@@ -1,5 +1,6 @@
 //! Everything a step of the manager works with, put together by the command line.
 
+use super::concern;
 use super::error::DeliveryError;
 use super::estate_head::Moved;
 use super::records::RunRef;
@@ -54,21 +55,7 @@ pub struct Manager {
 impl Manager {
     /// Digest of everything that the estate contributes to one customer's stacks.
     pub fn estate_digest(&self, customer: &CustomerId) -> Digest {
-        let files = self.estate.files.iter();
-        Digest::of_parts(files.filter(|(path, _)| Self::concerns(path, customer)))
-    }
-
-    /// Whether a file of the estate can change what a customer's stacks come to.
-    pub fn concerns(path: &str, customer: &CustomerId) -> bool {
-        let mine = path.strip_prefix("customers/").and_then(|p| {
-            let (owner, _) = p.split_once('/')?;
-            Some(owner == customer.as_str())
-        });
-        mine.unwrap_or_else(|| {
-            path.starts_with("products/")
-                || path.starts_with("policies/")
-                || path == crate::estate::settings::PATH
-        })
+        concern::digest(&self.estate.files, customer)
     }
 
     /// What hides secrets of one customer: the provider's rules and the customer's own, and what

@@ -7,6 +7,7 @@
 pub mod apply;
 pub mod bundle;
 pub mod claims;
+pub mod concern;
 mod custody;
 pub mod drift;
 mod enact;

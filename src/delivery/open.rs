@@ -102,7 +102,7 @@ pub async fn open(
         estate,
         reason,
     );
-    unfinished::remember(manager, &request.name).await?;
+    unfinished::remember(manager, &request.name, request.opened).await?;
     trail::opened(manager, &request).await?;
     let put = match before {
         None => manager.store.create_json(&key, &request).await?,

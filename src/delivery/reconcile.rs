@@ -7,7 +7,7 @@ use super::manager::Manager;
 use super::open::{Opened, Reason, is_alive, open};
 use super::records::{Outcome, Request, RequestName, Seen, keys};
 use super::share::{self, Head, SHARE};
-use super::{publish, trail, unfinished};
+use super::{publish, terms, trail, unfinished};
 use crate::estate::model::{Customer, Status};
 use crate::estate::{CustomerId, Sha};
 use crate::github::Polled;
@@ -125,11 +125,7 @@ pub async fn survey<'a>(
             new,
         });
     }
-    // Who has changed least comes first: nobody waits behind somebody who changes everything.
-    // Among equals each run begins with another one.
-    let turn = usize::try_from(manager.run.run.id).unwrap_or(0) % survey.found.len().max(1);
-    survey.found.rotate_left(turn);
-    survey.found.sort_by_key(|found| found.new.len());
+    share::in_turn(&mut survey.found, manager.run.run.id, |f| f.new.len());
     Ok(survey)
 }
 
@@ -181,6 +177,7 @@ fn seen(manager: &Manager, customer: &Customer, polled: &Polled) -> Seen {
         head: polled.head.as_ref().map(|(_, sha)| sha.clone()),
         pulls: polled.pulls.clone(),
         estate: manager.estate_digest(&customer.id),
+        terms: Some(terms::digest(manager, customer)),
     }
 }
 
@@ -200,6 +197,10 @@ async fn look(
     else {
         return Ok(());
     };
+    // A credential that changed is no reason to look at any head.
+    if before.as_ref().is_none_or(|b| b.terms != now.terms) {
+        terms::record(manager, customer).await?;
+    }
     let open_requests = look_after(manager, customer, &polled, sweep).await?;
     // A run that was started once more has something to find, also when nothing has moved.
     let all = asked || manager.run.run.attempt > 1;
@@ -278,18 +279,22 @@ async fn look_after(
     let mut done = BTreeMap::new();
     for (name, at) in unfinished::list(manager, &customer.id).await? {
         let key = keys::request(&name);
-        let Some((request, _)) = manager.store.read::<Request>(&key).await? else {
-            // Its run is about to write it, or died before. Then nothing was promised.
-            if manager.clock.now().since(at) > LONGEST {
+        let stored = manager.store.read::<Request>(&key).await?;
+        // Until the attempt is written its run is about to do so, or died before. Then nothing
+        // was promised.
+        let settled = stored.as_ref().is_some_and(|(r, _)| r.opened >= at)
+            || manager.clock.now().since(at) > LONGEST;
+        let Some((request, _)) = stored else {
+            if settled {
                 done.insert(name, at);
             }
             continue;
         };
         if request.outcome.is_some() {
-            if request.told {
-                done.insert(name, at);
-            } else {
+            if !request.told {
                 sweep.closed.push(request);
+            } else if settled {
+                done.insert(name, at);
             }
             continue;
         }

@@ -350,6 +350,9 @@ pub struct Seen {
     pub pulls: Vec<(u64, String)>,
     /// Digest of what the estate contributes.
     pub estate: Digest,
+    /// Digest of what the audit log was told of settings and credentials.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Digest>,
 }
 
 /// Keys of the store.

@@ -27,6 +27,14 @@ pub fn heads(seen: &Seen) -> Vec<Head> {
         .collect()
 }
 
+/// Puts those first who have changed least: nobody waits behind somebody who changes everything.
+/// Among equals each run begins with another one.
+pub fn in_turn<T>(customers: &mut [T], run: u64, changed: impl Fn(&T) -> usize) {
+    let turn = usize::try_from(run).unwrap_or(0) % customers.len().max(1);
+    customers.rotate_left(turn);
+    customers.sort_by_key(changed);
+}
+
 /// The heads that are not as an earlier sweep saw them. With another estate, none is.
 pub fn unseen(now: &Seen, before: Option<&Seen>) -> Vec<Head> {
     let known = match before {
@@ -99,6 +107,7 @@ mod tests {
             head: head.map(|h| h.to_string()),
             pulls: pulls.iter().map(|(n, s)| (*n, s.to_string())).collect(),
             estate: Digest::of(&[estate]),
+            terms: None,
         }
     }
 
@@ -111,6 +120,23 @@ mod tests {
             let pulls: Vec<_> = pulls.into_iter().collect();
             seen(head, &pulls, estate)
         }
+    }
+
+    #[test]
+    fn t26_whoever_changed_least_comes_first_and_equals_take_turns() {
+        let order = |run| {
+            let mut customers = [
+                ("acme", 1_000),
+                ("globex", 1),
+                ("initech", 1),
+                ("umbrella", 2),
+            ];
+            in_turn(&mut customers, run, |(_, changed)| *changed);
+            customers.map(|(id, _)| id)
+        };
+        assert_eq!(order(4), ["globex", "initech", "umbrella", "acme"]);
+        assert_eq!(order(6), ["initech", "globex", "umbrella", "acme"]);
+        in_turn(&mut [(); 0], 3, |()| 0);
     }
 
     proptest! {

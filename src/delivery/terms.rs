@@ -32,15 +32,7 @@ pub async fn record(manager: &Manager, customer: &Customer) -> Result<(), Delive
     let before = manager.store.read::<Known>(&key).await?;
     let is_new = before.is_none();
     let before = before.map(|(known, _)| known).unwrap_or_default();
-    let (digest, settings) = settings(manager);
-    let now = Known {
-        settings: Some(digest),
-        credentials: customer
-            .credentials
-            .iter()
-            .map(|c| (c.id.to_string(), Digest::of(format!("{c:?}").as_bytes())))
-            .collect(),
-    };
+    let (now, settings) = now(manager, customer);
     if now == before {
         return Ok(());
     }
@@ -59,6 +51,29 @@ pub async fn record(manager: &Manager, customer: &Customer) -> Result<(), Delive
         manager.store.write_json(&key, &now).await?;
     }
     Ok(())
+}
+
+/// Digest of what [`record`] looks at: as long as it is the same, there is nothing to record.
+pub fn digest(manager: &Manager, customer: &Customer) -> Digest {
+    let (now, _) = now(manager, customer);
+    let credentials = now.credentials.iter();
+    let parts = credentials.map(|(id, digest)| (id.as_str(), digest.as_str().as_bytes()));
+    let settings = now.settings.iter().map(|d| ("", d.as_str().as_bytes()));
+    Digest::of_parts(settings.chain(parts))
+}
+
+/// What the log is to know, and the event that says so of the settings.
+fn now(manager: &Manager, customer: &Customer) -> (Known, Event) {
+    let (digest, settings) = settings(manager);
+    let known = Known {
+        settings: Some(digest),
+        credentials: customer
+            .credentials
+            .iter()
+            .map(|c| (c.id.to_string(), Digest::of(format!("{c:?}").as_bytes())))
+            .collect(),
+    };
+    (known, settings)
 }
 
 fn changed(

@@ -10,22 +10,32 @@ use crate::store::Put;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Their names, and when each was last put on the list.
+/// Their names, and when the attempt began that each was last put on the list for.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unfinished {
     /// By name.
     pub names: BTreeMap<RequestName, Time>,
 }
 
-/// Puts a request on its customer's list. This comes before the request itself is written: a name
-/// too many costs one look, one too few would cost the customer their answer.
-pub async fn remember(manager: &Manager, name: &RequestName) -> Result<(), DeliveryError> {
+/// Puts a request on its customer's list, for an attempt that is `opened`. This comes before the
+/// request itself is written: a name too many costs one look, one too few would cost the customer
+/// their answer.
+pub async fn remember(
+    manager: &Manager,
+    name: &RequestName,
+    opened: Time,
+) -> Result<(), DeliveryError> {
     let key = keys::unfinished(&name.customer);
-    let now = manager.clock.now();
-    let add = |list: &mut Unfinished| list.names.insert(name.clone(), now) != Some(now);
+    let add = |list: &mut Unfinished| {
+        let known = list.names.get(name).is_some_and(|at| *at >= opened);
+        if !known {
+            list.names.insert(name.clone(), opened);
+        }
+        !known
+    };
     if manager.store.update(&key, add).await?.is_none() {
         let list = Unfinished {
-            names: BTreeMap::from([(name.clone(), now)]),
+            names: BTreeMap::from([(name.clone(), opened)]),
         };
         if manager.store.create_json(&key, &list).await? == Put::Conflict {
             manager.store.update(&key, add).await?;
