@@ -7,12 +7,12 @@ mod support;
 use serde_json::json;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use support::{Tested, expect, path, settings, skip, steps, tool, variables};
+use support::{Tested, expect, path, settings, skip, steps, still, tool, variables};
 use tenantry::estate::{RepoSlug, SecretName, SecretPlace};
 use tenantry::github::{App, Client, ClientSettings, Credential, Token};
 use tenantry::keyring::{Secret, sealed};
 use tenantry::local::stage::{Engine, GITOPS, Hints, MANAGER, REVIEWER, Stage};
-use tenantry::local::{Clock, RunnerSettings, Server, Settings};
+use tenantry::local::{RunnerSettings, Server, Settings};
 use tokio::process::Command;
 
 const NO_NODE: &str = "node or tests/node/node_modules is not there; tests/run installs it";
@@ -135,12 +135,8 @@ async fn an_unmodified_octokit_drives_it() -> Tested {
     let dir = tempfile::tempdir()?;
     let record = dir.path().join("exchanges.jsonl");
     let server = Server::start(Settings {
-        dir: dir.path().join("stage"),
-        port: 0,
         record: Some(record.clone()),
-        runner: RunnerSettings::hold(&path()),
-        admin_token: None,
-        clock: Clock::real(),
+        ..still(dir.path().join("stage"))
     })
     .await?;
     assert_eq!(
@@ -278,12 +274,8 @@ async fn the_calls_of_an_app_conform() -> Tested {
     let dir = tempfile::tempdir()?;
     let record = dir.path().join("exchanges.jsonl");
     let server = Server::start(Settings {
-        dir: dir.path().join("stage"),
-        port: 0,
         record: Some(record.clone()),
-        runner: RunnerSettings::hold(&path()),
-        admin_token: None,
-        clock: Clock::real(),
+        ..still(dir.path().join("stage"))
     })
     .await?;
     let given = json!({"metadata": "read", "contents": "write", "pull_requests": "write", "statuses": "write"});
@@ -339,12 +331,8 @@ async fn the_calls_about_credentials_conform() -> Tested {
     let dir = tempfile::tempdir()?;
     let record = dir.path().join("exchanges.jsonl");
     let server = Server::start(Settings {
-        dir: dir.path().join("stage"),
-        port: 0,
         record: Some(record.clone()),
-        runner: RunnerSettings::hold(&path()),
-        admin_token: None,
-        clock: Clock::real(),
+        ..still(dir.path().join("stage"))
     })
     .await?;
     let repo = json!({"repo": "acme/app", "files": {"a": "1"}});

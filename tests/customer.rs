@@ -7,26 +7,14 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::{Tested, path};
-use tenantry::local::{Clock, RunnerSettings, Server, Settings};
+use support::said::Said;
+use support::{Tested, path, still};
+use tenantry::local::Server;
 
 /// A manager repository and a GitHub.
 struct World {
     dir: tempfile::TempDir,
     server: Server,
-}
-
-/// What a command said.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    fn all(&self) -> String {
-        format!("{}{}exit {}\n", self.out, self.err, self.code)
-    }
 }
 
 const BASE: [(&str, &str); 4] = [
@@ -39,15 +27,7 @@ const BASE: [(&str, &str); 4] = [
 impl World {
     async fn new() -> Result<Self, Box<dyn Error>> {
         let dir = tempfile::tempdir()?;
-        let server = Server::start(Settings {
-            dir: dir.path().join("github"),
-            port: 0,
-            record: None,
-            runner: RunnerSettings::hold(&path()),
-            admin_token: None,
-            clock: Clock::real(),
-        })
-        .await?;
+        let server = Server::start(still(dir.path().join("github"))).await?;
         let world = Self { dir, server };
         for (path, text) in BASE {
             world.write(path, text)?;
@@ -126,7 +106,7 @@ impl World {
     }
 
     fn run(&self, args: &[&str]) -> Result<Said, Box<dyn Error>> {
-        said(self.command(args).output()?)
+        Said::of(self.command(args).output()?)
     }
 
     /// A command that must be refused and change nothing.
@@ -147,16 +127,8 @@ impl World {
             .env_clear()
             .current_dir(self.root())
             .output()?;
-        Ok(said(out)?.all())
+        Ok(Said::of(out)?.all())
     }
-}
-
-fn said(out: std::process::Output) -> Result<Said, Box<dyn Error>> {
-    Ok(Said {
-        code: out.status.code().unwrap_or(-1),
-        out: String::from_utf8(out.stdout)?,
-        err: String::from_utf8(out.stderr)?,
-    })
 }
 
 /// Without what differs from run to run.
@@ -894,7 +866,7 @@ async fn a_customer_is_removed_and_what_stands_is_said() -> Tested {
         .env("AWS_SECRET_ACCESS_KEY", "x")
         .env("AWS_REGION", "eu-west-1")
         .output()?;
-    assert_eq!(said(out)?.code, 1);
+    assert_eq!(Said::of(out)?.code, 1);
     assert!(world.root().join("customers/beta/products.yaml").exists());
     Ok(())
 }

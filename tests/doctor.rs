@@ -8,7 +8,10 @@ use std::collections::BTreeSet;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use support::{Tested, path, settings};
+use support::planted::Planted;
+use support::registry::files;
+use support::said::Said;
+use support::{Tested, manager_files, path, settings};
 use tenantry::local::RunnerSettings;
 use tenantry::local::stage::{BOT, Engine, Hints, MANAGER, Stage};
 use tenantry::setup::doctor::check;
@@ -18,26 +21,18 @@ struct World {
     dir: tempfile::TempDir,
     stage: Stage,
     source: String,
+    planted: Planted,
 }
 
-/// What a command said.
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    fn all(&self) -> String {
-        format!("{}{}exit {}\n", self.out, self.err, self.code)
-    }
-    fn json(&self) -> Result<Value, Box<dyn Error>> {
-        Ok(serde_json::from_str(&self.out).map_err(|e| format!("{e}: {}", self.all()))?)
-    }
-    /// The findings, `id subject`.
+/// What the checks came to, `id subject`.
+trait Checked {
+    fn with(&self, outcome: &str) -> Result<BTreeSet<String>, Box<dyn Error>>;
     fn findings(&self) -> Result<BTreeSet<String>, Box<dyn Error>> {
         self.with("finding")
     }
+}
+
+impl Checked for Said {
     fn with(&self, outcome: &str) -> Result<BTreeSet<String>, Box<dyn Error>> {
         let json = self.json()?;
         let all = json["checks"].as_array().ok_or("no checks")?.iter();
@@ -72,6 +67,7 @@ impl World {
             dir,
             stage,
             source: String::new(),
+            planted: Planted::default(),
         };
         world.checkout().await?;
         // Both environments are gated, and the settings say by whom.
@@ -98,7 +94,9 @@ impl World {
             body[key] = value.clone();
         }
         let made = self.stage.admin("POST", "/_local/tokens", body).await?;
-        Ok(made["token"].as_str().ok_or("no token")?.to_owned())
+        let token = made["token"].as_str().ok_or("no token")?;
+        self.planted.add(token)?;
+        Ok(token.to_owned())
     }
 
     fn root(&self) -> PathBuf {
@@ -114,23 +112,8 @@ impl World {
     }
 
     async fn checkout(&self) -> Tested {
-        let trees = format!("/repos/{MANAGER}/git/trees/main?recursive=1");
-        let tree = self.stage.admin("GET", &trees, Value::Null).await?;
-        for entry in tree["tree"].as_array().into_iter().flatten() {
-            if entry["type"] != "blob" {
-                continue;
-            }
-            let sha = entry["sha"].as_str().unwrap_or_default();
-            let blob = format!("/repos/{MANAGER}/git/blobs/{sha}");
-            let blob = self.stage.admin("GET", &blob, Value::Null).await?;
-            let text: String = blob["content"]
-                .as_str()
-                .unwrap_or_default()
-                .split_whitespace()
-                .collect();
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text)?;
-            let path = entry["path"].as_str().unwrap_or_default();
-            self.write(path, &String::from_utf8(bytes)?)?;
+        for (path, bytes) in manager_files(&self.stage).await? {
+            self.write(&path, &String::from_utf8(bytes)?)?;
         }
         Ok(())
     }
@@ -151,7 +134,8 @@ impl World {
     }
 
     fn run(&self, args: &[&str]) -> Result<Said, Box<dyn Error>> {
-        said(self.command(args).output()?)
+        let said = Said::of(self.command(args).output()?)?;
+        self.planted.unsaid(said)
     }
 
     /// `tenantry customer …`, which must be done.
@@ -165,7 +149,7 @@ impl World {
             .current_dir(self.root())
             .stdin(Stdio::null())
             .output()?;
-        let said = said(out)?;
+        let said = Said::of(out)?;
         assert_eq!(said.code, 0, "{}", said.all());
         Ok(())
     }
@@ -243,16 +227,8 @@ impl World {
 
     async fn end(self) -> Tested {
         self.stage.server.stop().await;
-        Ok(())
+        self.planted.search(&files(self.dir.path())?, &[])
     }
-}
-
-fn said(out: std::process::Output) -> Result<Said, Box<dyn Error>> {
-    Ok(Said {
-        code: out.status.code().unwrap_or(-1),
-        out: String::from_utf8(out.stdout)?,
-        err: String::from_utf8(out.stderr)?,
-    })
 }
 
 /// Plants a fault for each of these checks, every one of which `--fix` can repair.
@@ -471,7 +447,7 @@ async fn what_cannot_be_read_is_never_fine() -> Tested {
         .command(&["--all", "--format", "json"])
         .env("GITHUB_TOKEN", &world.source)
         .output()?;
-    let blind = said(out)?;
+    let blind = Said::of(out)?;
     assert_eq!(blind.code, 1, "{}", blind.all());
     let unchecked = blind.with("unchecked")?;
     for id in [
@@ -688,7 +664,7 @@ async fn a_mistake_on_the_command_line_asks_nobody() -> Tested {
         .env_remove("GITHUB_TOKEN")
         .env_remove("TENANTRY_SOURCE_TOKEN")
         .output()?;
-    let bare = said(out)?;
+    let bare = Said::of(out)?;
     assert!(
         bare.err.contains("neither GITHUB_TOKEN nor"),
         "{}",

@@ -7,9 +7,9 @@ use serde_json::{Value, json};
 use std::error::Error;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use support::{Tested, path, variable};
+use support::{Tested, still, variable};
 use tenantry::estate::{EnvironmentId, RepoSlug, Sha};
-use tenantry::local::{Clock, RunnerSettings, Server, Settings};
+use tenantry::local::Server;
 use tenantry::registry::scaffold::{Actions, CustomerPlan, customer};
 
 fn write(root: &Path, path: &str, text: &str) -> Tested {
@@ -47,15 +47,7 @@ fn cost(server: &Server) -> Cost {
 async fn every_customer_costs_two_calls_and_nothing_the_second_time() -> Tested {
     let count: u64 = variable("TENANTRY_FLEET").map_or(Ok(60), |n| n.parse())?;
     let dir = tempfile::tempdir()?;
-    let server = Server::start(Settings {
-        dir: dir.path().join("github"),
-        port: 0,
-        record: None,
-        runner: RunnerSettings::hold(&path()),
-        admin_token: None,
-        clock: Clock::real(),
-    })
-    .await?;
+    let server = Server::start(still(dir.path().join("github"))).await?;
     let root = dir.path().join("estate");
     write(
         &root,

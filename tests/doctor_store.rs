@@ -9,21 +9,13 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use support::moto::Moto;
-use support::{Tested, path, skip, tool, variable};
-use tenantry::local::{Clock, RunnerSettings, Server, Settings};
+use support::{Tested, path, skip, still, tool, variable};
+use tenantry::local::Server;
 
 const NO_MOTO: &str = "moto_server is not installed; tests/run installs it";
 /// A GitHub that knows nobody: what is asked of it cannot be checked, and that is not judged here.
 async fn github(dir: &Path) -> std::io::Result<Server> {
-    Server::start(Settings {
-        dir: dir.join("github"),
-        port: 0,
-        record: None,
-        runner: RunnerSettings::hold(&path()),
-        admin_token: None,
-        clock: Clock::real(),
-    })
-    .await
+    Server::start(still(dir.join("github"))).await
 }
 
 struct World {

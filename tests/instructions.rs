@@ -6,16 +6,13 @@ mod support;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use support::planted::Planted;
+use support::registry::files;
+use support::said::Said;
 use support::{Tested, path};
 
 struct World {
     dir: tempfile::TempDir,
-}
-
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
 }
 
 const SETTINGS: &str = "manager: acme-ops/infra-manager
@@ -75,11 +72,7 @@ impl World {
             .current_dir(self.root())
             .stdin(Stdio::null())
             .output()?;
-        Ok(Said {
-            code: out.status.code().unwrap_or(-1),
-            out: String::from_utf8(out.stdout)?,
-            err: String::from_utf8(out.stderr)?,
-        })
+        Said::of(out)
     }
 
     fn fine(&self, args: &[&str]) -> Result<String, Box<dyn Error>> {
@@ -418,6 +411,8 @@ fn t32_a_secret_is_in_the_text_only_when_asked_for_and_only_in_a_file() -> Teste
     use std::os::unix::fs::PermissionsExt as _;
     const SECRET: &str = "glpat-Zk3v8Qw1Lm5Tx9Rb2Hn7";
     let world = World::new()?;
+    let planted = Planted::default();
+    planted.add(SECRET)?;
     let command = |args: &[&str]| {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
         command
@@ -433,11 +428,7 @@ fn t32_a_secret_is_in_the_text_only_when_asked_for_and_only_in_a_file() -> Teste
     };
     let run = |args: &[&str]| -> Result<Said, Box<dyn Error>> {
         let out = command(args).stdin(Stdio::null()).output()?;
-        let said = Said {
-            code: out.status.code().unwrap_or(-1),
-            out: String::from_utf8(out.stdout)?,
-            err: String::from_utf8(out.stderr)?,
-        };
+        let said = Said::of(out)?;
         assert!(
             !said.out.contains(SECRET) && !said.err.contains(SECRET),
             "{args:?}"
@@ -528,24 +519,9 @@ fn t32_a_secret_is_in_the_text_only_when_asked_for_and_only_in_a_file() -> Teste
     assert_eq!(broken.code, 1, "{}", broken.out);
     assert!(!world.root().join("broken.md").exists());
     // Nothing else holds it: neither the registry nor the encrypted file as it lies there.
-    let mut open = vec![world.dir.path().to_owned()];
-    let mut holding = Vec::new();
-    while let Some(folder) = open.pop() {
-        for entry in std::fs::read_dir(folder)? {
-            let place = entry?.path();
-            if place.is_dir() {
-                open.push(place);
-            } else if place.is_file()
-                && std::fs::read(&place)?
-                    .windows(SECRET.len())
-                    .any(|w| w == SECRET.as_bytes())
-            {
-                holding.push(place);
-            }
-        }
-    }
-    assert_eq!(holding, [file]);
-    Ok(())
+    let places = files(world.dir.path())?;
+    assert!(planted.search(&places, &[]).is_err(), "{places:?}");
+    planted.search(&places, &[&file])
 }
 
 /// Names that a registry can hold when its files are edited by hand.

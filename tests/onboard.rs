@@ -10,7 +10,10 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
-use support::{Tested, expect, path, settings, steps};
+use support::planted::Planted;
+use support::registry::files;
+use support::said::Said;
+use support::{Tested, expect, manager_files, path, settings, steps};
 use tenantry::local::RunnerSettings;
 use tenantry::local::stage::{BOT, Engine, Hints, MANAGER, REVIEWER, Stage, Tenant};
 
@@ -21,19 +24,8 @@ struct World {
     estate: PathBuf,
     /// For the customer's repository.
     token: String,
-    _dir: tempfile::TempDir,
-}
-
-struct Said {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-impl Said {
-    fn all(&self) -> String {
-        format!("{}{}exit {}\n", self.out, self.err, self.code)
-    }
+    planted: Planted,
+    dir: tempfile::TempDir,
 }
 
 const REPOSITORY: &str = "umbrella/app";
@@ -102,14 +94,16 @@ impl World {
             token: String::new(),
             stage,
             tenant,
-            _dir: dir,
+            planted: Planted::default(),
+            dir,
         };
         world.token = world.token_with(&rights()).await?;
         let uma = world
             .stage
             .admin("POST", "/_local/tokens", json!({"user": "uma"}))
             .await?;
-        let uma = uma["token"].as_str().unwrap_or_default().to_owned();
+        let uma = uma["token"].as_str().ok_or("no token")?.to_owned();
+        world.planted.add(&uma)?;
         world.stage.tokens.insert("uma".into(), uma);
         world.let_in().await?;
         world.checkout().await?;
@@ -151,33 +145,15 @@ impl World {
     async fn token_with(&self, rights: &BTreeMap<&str, &str>) -> Result<String, Box<dyn Error>> {
         let body = json!({"user": "uma", "repos": {REPOSITORY: rights}});
         let made = self.stage.admin("POST", "/_local/tokens", body).await?;
-        Ok(made["token"].as_str().ok_or("no token")?.to_owned())
+        let token = made["token"].as_str().ok_or("no token")?;
+        self.planted.add(token)?;
+        Ok(token.to_owned())
     }
 
     /// The manager repository as files.
     async fn checkout(&self) -> Tested {
-        let tree = self
-            .stage
-            .admin(
-                "GET",
-                &format!("/repos/{MANAGER}/git/trees/main?recursive=1"),
-                Value::Null,
-            )
-            .await?;
-        for entry in tree["tree"].as_array().into_iter().flatten() {
-            if entry["type"] != "blob" {
-                continue;
-            }
-            let sha = entry["sha"].as_str().unwrap_or_default();
-            let path = format!("/repos/{MANAGER}/git/blobs/{sha}");
-            let blob = self.stage.admin("GET", &path, Value::Null).await?;
-            let text: String = blob["content"]
-                .as_str()
-                .unwrap_or_default()
-                .split_whitespace()
-                .collect();
-            let bytes = base64::engine::general_purpose::STANDARD.decode(text)?;
-            let place = self.estate.join(entry["path"].as_str().unwrap_or_default());
+        for (path, bytes) in manager_files(&self.stage).await? {
+            let place = self.estate.join(path);
             std::fs::create_dir_all(place.parent().ok_or("no folder")?)?;
             std::fs::write(place, bytes)?;
         }
@@ -201,7 +177,8 @@ impl World {
     }
 
     fn run(&self, args: &[&str]) -> Result<Said, Box<dyn Error>> {
-        said(self.command(args).output()?)
+        let said = Said::of(self.command(args).output()?)?;
+        self.planted.unsaid(said)
     }
 
     fn fine(&self, args: &[&str]) -> Result<Said, Box<dyn Error>> {
@@ -274,17 +251,10 @@ impl World {
         Ok(said.err)
     }
 
-    async fn end(self) {
+    async fn end(self) -> Tested {
         self.stage.server.stop().await;
+        self.planted.search(&files(self.dir.path())?, &[])
     }
-}
-
-fn said(out: std::process::Output) -> Result<Said, Box<dyn Error>> {
-    Ok(Said {
-        code: out.status.code().unwrap_or(-1),
-        out: String::from_utf8(out.stdout)?,
-        err: String::from_utf8(out.stderr)?,
-    })
 }
 
 const ONBOARD: [&str; 2] = ["onboard", "umbrella-corp"];
@@ -395,8 +365,7 @@ async fn story(hints: Hints) -> Tested {
         "{}",
         over.err
     );
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -429,8 +398,7 @@ async fn from_nothing_to_a_first_plan_with_a_dispatch() -> Tested {
         "{}",
         done.out
     );
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -456,8 +424,7 @@ async fn as_json_and_without_waiting() -> Tested {
         "{}",
         said.err
     );
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -471,8 +438,7 @@ async fn only_the_pull_request() -> Tested {
     let standing = world.standing().await?;
     assert_eq!(standing["variables"], json!({}));
     assert_eq!(standing["pulls"].as_array().map(Vec::len), Some(1));
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -553,8 +519,7 @@ async fn what_is_there_is_left_as_it_is() -> Tested {
             .as_deref(),
         Some("project_name: mine\n")
     );
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 /// The files that a customer has already decide what is planned; nothing is started for them.
@@ -578,8 +543,7 @@ async fn a_customer_who_has_a_file_already() -> Tested {
         "{}",
         said.out
     );
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -615,7 +579,7 @@ async fn each_right_that_is_missing_is_named_and_nothing_is_written() -> Tested 
     let reader = world.stage.admin("POST", "/_local/tokens", body).await?;
     let reader = reader["token"].as_str().ok_or("no token")?;
     let mut command = world.command(&STILL);
-    let said = said(command.env("GITHUB_TOKEN", reader).output()?)?;
+    let said = Said::of(command.env("GITHUB_TOKEN", reader).output()?)?;
     assert!(
         said.err.contains("lacks `Pull requests: write` on `umbrella/app`, `Actions: write` on `ops/infra-manager`"),
         "{}",
@@ -627,8 +591,7 @@ async fn each_right_that_is_missing_is_named_and_nothing_is_written() -> Tested 
         .env_remove("GITHUB_TOKEN")
         .env_remove("TENANTRY_SETUP_TOKEN");
     assert_eq!(nobody.output()?.status.code(), Some(2));
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -702,8 +665,7 @@ async fn what_cannot_be_is_refused_before_anything_is_written() -> Tested {
     // Suspended.
     world.fine(&["suspend", "umbrella-corp", "--reason", "late"])?;
     is(world.refused(&STILL).await?, "`umbrella-corp` is suspended");
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -738,7 +700,7 @@ async fn an_empty_repository_and_one_whose_branch_is_called_like_a_script() -> T
     std::fs::write(&metadata, text)?;
     world.publish().await?;
     let mut command = world.command(&STILL);
-    let said = said(
+    let said = Said::of(
         command
             .env("TENANTRY_SETUP_TOKEN", &world.stage.tokens["uma"])
             .output()?,
@@ -749,8 +711,7 @@ async fn an_empty_repository_and_one_whose_branch_is_called_like_a_script() -> T
         "{}",
         said.err
     );
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 /// T3: a name is for people, the numbers decide.
@@ -796,7 +757,7 @@ async fn t3_a_renamed_repository_is_told_a_transferred_or_another_one_is_refused
     let uma = world.stage.tokens["uma"].clone();
     let with = |token: &str| -> Result<Said, Box<dyn Error>> {
         let mut command = world.command(&STILL);
-        said(command.env("TENANTRY_SETUP_TOKEN", token).output()?)
+        Said::of(command.env("TENANTRY_SETUP_TOKEN", token).output()?)
     };
     let before = world.standing().await?;
     let said = with(&uma)?;
@@ -846,8 +807,7 @@ async fn t3_a_renamed_repository_is_told_a_transferred_or_another_one_is_refused
         "{}",
         said.out
     );
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 /// T16: what a customer is called cannot change what the pull request says.
@@ -870,8 +830,7 @@ async fn t16_a_hostile_name_stays_a_name_in_the_pull_request() -> Tested {
         .await
         .ok_or("no file")?;
     assert!(!readme.contains("owned"), "{readme}");
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 /// Killed after any number of calls, and begun again: the end is always the same.
@@ -882,7 +841,7 @@ async fn killed_at_any_call_it_goes_on() -> Tested {
         world.fine(&STILL)?;
         let standing = world.standing().await?;
         let writes = writes(&world);
-        world.end().await;
+        world.end().await?;
         (standing, writes)
     };
     assert!(whole.1 >= 10, "{} calls write", whole.1);
@@ -917,7 +876,7 @@ async fn killed_at_any_call_it_goes_on() -> Tested {
                 "{file}"
             );
         }
-        world.end().await;
+        world.end().await?;
     }
     Ok(())
 }
@@ -967,8 +926,7 @@ async fn lost_answers_make_nothing_twice() -> Tested {
         Some(1),
         "{standing}"
     );
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 /// The words of a command line, with double quotes around some.
@@ -1041,8 +999,7 @@ async fn the_page_about_onboarding_does_what_it_says() -> Tested {
     }
     assert!(ran >= 7, "only {ran} commands");
     assert!(world.estate.join("umbrella-corp.eml").is_file());
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -1113,8 +1070,7 @@ async fn out_again_with_everything_left_standing() -> Tested {
     world.stage.tick().await?;
     world.stage.server.idle().await;
     assert!(applied.join("production.json").is_file());
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 /// Before the customer has merged, leaving closes what is open and has nothing to remove.
@@ -1134,8 +1090,7 @@ async fn out_before_the_customer_was_in() -> Tested {
     let standing = world.standing().await?;
     assert_eq!(standing["pulls"][0]["open"], false);
     assert_eq!(standing["variables"], json!({}));
-    world.end().await;
-    Ok(())
+    world.end().await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -1176,6 +1131,5 @@ async fn environments_of_their_own_are_protected_like_the_shared_ones() -> Teste
     }
     assert_eq!(all.len(), 8);
     assert_eq!(world.run(&STILL)?.code, 0);
-    world.end().await;
-    Ok(())
+    world.end().await
 }

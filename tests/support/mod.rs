@@ -4,14 +4,18 @@
 
 pub mod act;
 pub mod moto;
+pub mod planted;
 pub mod registry;
+pub mod said;
 pub mod trial;
 
+use base64::Engine as _;
+use serde_json::Value;
 use std::error::Error;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use tenantry::estate::Sha;
-use tenantry::local::stage::{Engine, Hints, Stage, StageSettings};
+use tenantry::local::stage::{Engine, Hints, MANAGER, Stage, StageSettings};
 use tenantry::local::{Clock, RunnerKind, RunnerSettings, Settings};
 
 pub type Tested = Result<(), Box<dyn Error>>;
@@ -60,6 +64,41 @@ pub fn steps() -> RunnerSettings {
     }
 }
 
+/// A GitHub in `dir` whose workflows do not run.
+pub fn still(dir: PathBuf) -> Settings {
+    Settings {
+        dir,
+        port: 0,
+        record: None,
+        runner: RunnerSettings::hold(&path()),
+        admin_token: None,
+        clock: Clock::real(),
+    }
+}
+
+/// The manager repository as files: path and bytes.
+pub async fn manager_files(stage: &Stage) -> Result<Vec<(String, Vec<u8>)>, Box<dyn Error>> {
+    let repository = format!("/repos/{MANAGER}/git");
+    let tree = format!("{repository}/trees/main?recursive=1");
+    let tree = stage.admin("GET", &tree, Value::Null).await?;
+    let mut files = Vec::new();
+    for entry in tree["tree"].as_array().ok_or("no tree")? {
+        if entry["type"] != "blob" {
+            continue;
+        }
+        let blob = format!(
+            "{repository}/blobs/{}",
+            entry["sha"].as_str().ok_or("no id")?
+        );
+        let blob = stage.admin("GET", &blob, Value::Null).await?;
+        let text = blob["content"].as_str().ok_or("no content")?;
+        let text: String = text.split_whitespace().collect();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(text)?;
+        files.push((entry["path"].as_str().ok_or("no path")?.to_owned(), bytes));
+    }
+    Ok(files)
+}
+
 /// Settings of a stage in `dir`.
 pub fn settings(
     dir: &Path,
@@ -69,12 +108,8 @@ pub fn settings(
 ) -> Result<StageSettings, Box<dyn Error>> {
     Ok(StageSettings {
         server: Settings {
-            dir: dir.to_owned(),
-            port: 0,
-            record: None,
             runner,
-            admin_token: None,
-            clock: Clock::real(),
+            ..still(dir.to_owned())
         },
         engine,
         hints,

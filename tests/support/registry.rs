@@ -1,7 +1,9 @@
 //! A manager repository with customers, an encrypted file beside it, and a local GitHub: for the
 //! stories about credentials.
 
-use super::{Tested, path};
+use super::planted::{Planted, search};
+use super::said::Said;
+use super::{Tested, path, still};
 use serde_json::{Value, json};
 use std::error::Error;
 use std::io::Write as _;
@@ -9,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Mutex;
 use tenantry::keyring::{Content, Key, Keyring, Secret};
-use tenantry::local::{Clock, RunnerSettings, Server, Settings};
+use tenantry::local::Server;
 
 type Made<T> = Result<T, Box<dyn Error>>;
 
@@ -19,22 +21,24 @@ pub struct World {
     pub server: Server,
     /// Everything that commands have printed.
     pub printed: Mutex<String>,
+    /// Every token of it, and what was typed.
+    pub planted: Planted,
+    /// Files that hold such a value for a reason.
+    pub plain: Mutex<Vec<PathBuf>>,
 }
 
-/// What a command said.
-#[derive(Debug)]
-pub struct Said {
-    pub code: i32,
-    pub out: String,
-    pub err: String,
-}
-
-impl Said {
-    pub fn all(&self) -> String {
-        format!("{}{}exit {}\n", self.out, self.err, self.code)
-    }
-    pub fn json(&self) -> Made<Value> {
-        Ok(serde_json::from_str(&self.out)?)
+/// However a story ends, nothing of it is left in the clear.
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            return;
+        }
+        let plain = self.plain.lock().map(|p| p.clone()).unwrap_or_default();
+        let plain: Vec<&Path> = plain.iter().map(PathBuf::as_path).collect();
+        let found = self
+            .places()
+            .and_then(|places| self.planted.search(&places, &plain));
+        assert!(found.is_ok(), "{found:?}");
     }
 }
 
@@ -49,19 +53,13 @@ impl World {
     /// Customers `acme` and `beta`, each with a repository `<id>/app`; nothing else.
     pub async fn new() -> Made<Self> {
         let dir = tempfile::tempdir()?;
-        let server = Server::start(Settings {
-            dir: dir.path().join("github"),
-            port: 0,
-            record: None,
-            runner: RunnerSettings::hold(&path()),
-            admin_token: None,
-            clock: Clock::real(),
-        })
-        .await?;
+        let server = Server::start(still(dir.path().join("github"))).await?;
         let world = Self {
             dir,
             server,
             printed: Mutex::default(),
+            planted: Planted::default(),
+            plain: Mutex::default(),
         };
         for (path, text) in BASE {
             world.write(path, text)?;
@@ -135,7 +133,9 @@ impl World {
             body[key] = value.clone();
         }
         let made = self.call("POST", "/_local/tokens", body).await?;
-        Ok(made["token"].as_str().ok_or("no token")?.to_owned())
+        let token = made["token"].as_str().ok_or("no token")?;
+        self.planted.add(token)?;
+        Ok(token.to_owned())
     }
 
     /// A classic token that may pull images.
@@ -202,6 +202,9 @@ impl World {
     }
 
     pub fn finish(&self, mut command: Command, input: &str) -> Made<Said> {
+        for line in input.lines() {
+            self.planted.add(line)?;
+        }
         let mut child = command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -214,11 +217,7 @@ impl World {
             .ok_or("stdin")?
             .write_all(input.as_bytes());
         let out = child.wait_with_output()?;
-        let said = Said {
-            code: out.status.code().unwrap_or(-1),
-            out: String::from_utf8(out.stdout)?,
-            err: String::from_utf8(out.stderr)?,
-        };
+        let said = Said::of(out)?;
         if let Ok(mut printed) = self.printed.lock() {
             printed.push_str(&said.all());
         }
@@ -274,29 +273,28 @@ impl World {
     /// in what the local GitHub has written down: none may be there, nor in base64 or in
     /// hexadecimal. `but`: files that hold them for a reason.
     pub fn nothing_leaked(&self, values: &[&str], but: &[&Path]) -> Tested {
+        let places = self.places()?;
+        for value in values {
+            search(value, &places, but)?;
+        }
+        if let Ok(mut plain) = self.plain.lock() {
+            plain.extend(but.iter().map(|b| b.to_path_buf()));
+        }
+        Ok(())
+    }
+
+    fn places(&self) -> Made<Vec<(PathBuf, Vec<u8>)>> {
         let printed = self.printed.lock().map(|p| p.clone()).unwrap_or_default();
         let journal = serde_json::to_string(&self.server.state().journal.entries)?;
         let mut places = files(self.dir.path())?;
         places.push(("printed".into(), printed.into_bytes()));
         places.push(("journal".into(), journal.into_bytes()));
         assert!(places.len() > 8, "{}", places.len());
-        for value in values {
-            let hex: String = value.bytes().map(|b| format!("{b:02x}")).collect();
-            use base64::Engine as _;
-            let base = base64::engine::general_purpose::STANDARD_NO_PAD.encode(value);
-            for (path, bytes) in &places {
-                for form in [*value, hex.as_str(), base.as_str()] {
-                    let there = bytes.windows(form.len()).any(|w| w == form.as_bytes());
-                    let fine = but.iter().any(|b| path == b);
-                    assert!(!there || fine, "{} holds a secret", path.display());
-                }
-            }
-        }
-        Ok(())
+        Ok(places)
     }
 }
 
-/// Every file below a folder.
+/// Every file below a folder; a link that leads nowhere is none.
 pub fn files(root: &Path) -> Made<Vec<(PathBuf, Vec<u8>)>> {
     let mut out = Vec::new();
     let mut open = vec![root.to_owned()];
@@ -305,7 +303,7 @@ pub fn files(root: &Path) -> Made<Vec<(PathBuf, Vec<u8>)>> {
             let path = entry?.path();
             if path.is_dir() {
                 open.push(path);
-            } else {
+            } else if path.is_file() {
                 out.push((path.clone(), std::fs::read(&path)?));
             }
         }

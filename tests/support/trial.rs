@@ -2,7 +2,6 @@
 //! can put its hand between any two steps.
 
 use super::{path, settings, variables};
-use base64::Engine as _;
 use serde_json::{Value, json};
 use std::error::Error;
 use std::path::PathBuf;
@@ -318,35 +317,12 @@ impl Trial {
 
 /// The manager repository as files.
 async fn checkout(stage: &Stage) -> Made<Files> {
-    let tree = stage
-        .admin(
-            "GET",
-            &format!("/repos/{MANAGER}/git/trees/main?recursive=1"),
-            Value::Null,
-        )
-        .await?;
     let mut files = Files::new();
-    for entry in tree["tree"].as_array().into_iter().flatten() {
-        let path = entry["path"].as_str().unwrap_or_default();
+    for (path, bytes) in super::manager_files(stage).await? {
         let ours = ["tenantry.yml", "customers/", "products/", "policies/"];
-        if entry["type"] != "blob" || !ours.iter().any(|o| path.starts_with(o)) {
-            continue;
+        if ours.iter().any(|o| path.starts_with(o)) {
+            files.insert(path, bytes);
         }
-        let sha = entry["sha"].as_str().unwrap_or_default();
-        let blob = stage
-            .admin(
-                "GET",
-                &format!("/repos/{MANAGER}/git/blobs/{sha}"),
-                Value::Null,
-            )
-            .await?;
-        let text: String = blob["content"]
-            .as_str()
-            .unwrap_or_default()
-            .split_whitespace()
-            .collect();
-        let bytes = base64::engine::general_purpose::STANDARD.decode(text)?;
-        files.insert(path, bytes);
     }
     Ok(files)
 }
