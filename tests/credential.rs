@@ -324,19 +324,16 @@ async fn a_broad_token_and_a_foreign_secret_are_taken_with_a_reason() -> Tested 
     world.nothing_leaked(&[&broad, "hunter2"], &[])
 }
 
-/// Its own terminal, made by `script`.
+/// Its own terminal, made by `script`. Each input is typed once the program has asked for it.
 fn on_a_terminal(
     world: &World,
-    args: &str,
-    input: &str,
+    line: &str,
+    inputs: &[&str],
 ) -> Result<String, Box<dyn std::error::Error>> {
+    use std::io::{Read as _, Write as _};
     let script = tool("script").ok_or("script is not there")?;
-    let line = format!(
-        "{} customer credential {args}",
-        env!("CARGO_BIN_EXE_tenantry")
-    );
     let mut child = Command::new(script)
-        .args(["-qec", &line, "/dev/null"])
+        .args(["-qec", line, "/dev/null"])
         .env_clear()
         .env("PATH", path())
         .env("HOME", world.dir.path().join("home"))
@@ -347,16 +344,59 @@ fn on_a_terminal(
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()?;
-    use std::io::Write as _;
     let mut stdin = child.stdin.take().ok_or("stdin")?;
-    for line in input.lines() {
-        // A person types after the question is there.
-        std::thread::sleep(std::time::Duration::from_millis(1_500));
-        stdin.write_all(format!("{line}\n").as_bytes())?;
+    let mut stdout = child.stdout.take().ok_or("stdout")?;
+    let mut said = Vec::new();
+    let mut inputs = inputs.iter();
+    let mut bytes = [0; 4_096];
+    loop {
+        let read = stdout.read(&mut bytes)?;
+        if read == 0 {
+            break;
+        }
+        said.extend_from_slice(&bytes[..read]);
+        if said.ends_with(b": ")
+            && let Some(input) = inputs.next()
+        {
+            stdin.write_all(input.as_bytes())?;
+        }
     }
-    let out = child.wait_with_output()?;
-    drop(stdin);
-    Ok(String::from_utf8(out.stdout)?)
+    child.wait()?;
+    Ok(String::from_utf8(said)?)
+}
+
+fn command_line(args: &str) -> String {
+    format!(
+        "{} customer credential {args}",
+        env!("CARGO_BIN_EXE_tenantry")
+    )
+}
+
+/// Ctrl-C at the question: nothing was written, and what is typed then is shown again.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_gives_up_has_their_terminal_back() -> Tested {
+    if tool("script").is_none() {
+        return skip(
+            "a_person_who_gives_up_has_their_terminal_back",
+            "script is not installed",
+        );
+    }
+    let world = World::new().await?;
+    let before = world.everything()?;
+    let add = command_line("add acme --purpose registry-pull --keep");
+    let line = format!("trap : INT; {add}; echo code $?; stty -a");
+    let said = on_a_terminal(&world, &line, &["half-a-secr\x03"])?;
+    assert!(
+        said.contains("interrupted; nothing more was begun") && said.contains("code 1\r"),
+        "{said}"
+    );
+    assert!(
+        said.contains(" echo ") && !said.contains("-echo "),
+        "{said}"
+    );
+    assert!(!said.contains("half-a-secr"), "{said}");
+    assert_eq!(world.everything()?, before);
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -369,20 +409,22 @@ async fn a_person_types_unseen_and_a_look_is_written_down() -> Tested {
     }
     let world = World::new().await?;
     let token = world.pull_token("acme-pull").await?;
-    let typed = format!("{token}\ncorrect horse\ncorrect horse\n");
-    let said = on_a_terminal(&world, "add acme --purpose registry-pull --keep", &typed)?;
+    let add = command_line("add acme --purpose registry-pull --keep");
+    let typed = format!("{token}\n");
+    let said = on_a_terminal(
+        &world,
+        &add,
+        &[&typed, "correct horse\n", "correct horse\n"],
+    )?;
     assert!(said.contains("recorded as `registry-pull`"), "{said}");
     assert!(!said.contains(&token) && !said.contains("horse"), "{said}");
-    let wrong = on_a_terminal(&world, "show acme registry-pull --reveal", "battery\n")?;
+    let show = command_line("show acme registry-pull --reveal");
+    let wrong = on_a_terminal(&world, &show, &["battery\n"])?;
     assert!(
         wrong.contains("cannot be opened with this passphrase") && !wrong.contains(&token),
         "{wrong}"
     );
-    let seen = on_a_terminal(
-        &world,
-        "show acme registry-pull --reveal",
-        "correct horse\n",
-    )?;
+    let seen = on_a_terminal(&world, &show, &["correct horse\n"])?;
     assert!(seen.contains(&token), "{seen}");
     let mut log = world.command(&[
         "credential",
