@@ -127,18 +127,24 @@ async fn every_exchange_of_a_change_conforms() -> Tested {
     Ok(())
 }
 
+/// A GitHub whose exchanges are written down, and where.
+async fn recording(dir: &Path) -> std::io::Result<(Server, PathBuf)> {
+    let record = dir.join("exchanges.jsonl");
+    let server = Server::start(Settings {
+        record: Some(record.clone()),
+        ..still(dir.join("stage"))
+    })
+    .await?;
+    Ok((server, record))
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_unmodified_octokit_drives_it() -> Tested {
     let Some(node) = node() else {
         return skip("an_unmodified_octokit_drives_it", NO_NODE);
     };
     let dir = tempfile::tempdir()?;
-    let record = dir.path().join("exchanges.jsonl");
-    let server = Server::start(Settings {
-        record: Some(record.clone()),
-        ..still(dir.path().join("stage"))
-    })
-    .await?;
+    let (server, record) = recording(dir.path()).await?;
     assert_eq!(
         server
             .call("POST", "/_local/users", json!({"login": "octavia"}))
@@ -272,12 +278,7 @@ async fn the_calls_of_doctor_conform() -> Tested {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_calls_of_an_app_conform() -> Tested {
     let dir = tempfile::tempdir()?;
-    let record = dir.path().join("exchanges.jsonl");
-    let server = Server::start(Settings {
-        record: Some(record.clone()),
-        ..still(dir.path().join("stage"))
-    })
-    .await?;
+    let (server, record) = recording(dir.path()).await?;
     let given = json!({"metadata": "read", "contents": "write", "pull_requests": "write", "statuses": "write"});
     let body = json!({"slug": "infra", "permissions": given});
     let (_, made) = server.call("POST", "/_local/apps", body).await;
@@ -329,12 +330,7 @@ async fn the_calls_of_an_app_conform() -> Tested {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_calls_about_credentials_conform() -> Tested {
     let dir = tempfile::tempdir()?;
-    let record = dir.path().join("exchanges.jsonl");
-    let server = Server::start(Settings {
-        record: Some(record.clone()),
-        ..still(dir.path().join("stage"))
-    })
-    .await?;
+    let (server, record) = recording(dir.path()).await?;
     let repo = json!({"repo": "acme/app", "files": {"a": "1"}});
     assert_eq!(server.call("POST", "/_local/repos", repo).await.0, 201);
     let body = json!({"user": "acme", "scopes": ["repo", "gist"], "expires_in": 86_400});

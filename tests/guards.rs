@@ -630,7 +630,7 @@ async fn t13_an_estate_that_was_changed_since_is_not_applied() -> Tested {
     let plain = trial.manager.estate.files.get(entry).ok_or(entry)?.to_vec();
     let plain = String::from_utf8(plain)?;
     let rotated = format!(
-        "{plain}\ncredentials:\n  - id: pull\n    purpose: registry-pull\n    kind: gitlab\n    status: active\n"
+        "{plain}\ncredentials:\n  pull:\n    purpose: registry-pull\n    kind: gitlab\n    status: active\n"
     );
     write(&trial, entry, &rotated).await?;
     trial.apply(&request.name, &staging()).await?;

@@ -71,6 +71,18 @@ fn stack(number: usize) -> StackView {
     }
 }
 
+/// How many changes and attributes a view may still get by repetition: enough to come to the limits,
+/// and few enough for many tries.
+struct Left(usize);
+
+impl Left {
+    fn take(&mut self, count: usize) -> bool {
+        let left = self.0.checked_sub(count);
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
+
 /// A request as the signs of `shape` say, one after the other.
 fn view(shape: &str, pieces: &mut Pieces<'_>) -> RequestView {
     let mut view = RequestView {
@@ -85,7 +97,7 @@ fn view(shape: &str, pieces: &mut Pieces<'_>) -> RequestView {
         findings: Vec::new(),
         run_url: Some(RUN.into()),
     };
-    let mut much = 0_usize;
+    let mut left = Left(6_000);
     for sign in shape.chars().take(200) {
         let count = view.stacks.len();
         let Some(last) = view.stacks.last_mut() else {
@@ -165,27 +177,31 @@ fn view(shape: &str, pieces: &mut Pieces<'_>) -> RequestView {
                 });
             }
             // The last change, attribute or stack many times, to come to the limits.
-            '*' if much < 3_000 => {
-                if let Some(change) = changes.changes.last().cloned() {
-                    much += 300;
+            '*' => {
+                if let Some(change) = changes.changes.last().cloned()
+                    && left.take(300 * (1 + change.attributes.len()))
+                {
                     changes.changes.extend(vec![change; 300]);
                 }
             }
-            '%' if much < 3_000 => {
+            '%' => {
                 if let Some(change) = changes.changes.last_mut()
                     && let Some(attribute) = change.attributes.last().cloned()
+                    && left.take(300)
                 {
-                    much += 300;
                     change.attributes.extend(vec![attribute; 300]);
                 }
             }
-            '$' if much < 3_000 => {
+            '$' => {
                 let whole = last.clone();
-                much += 60 * whole.changes.as_ref().map_or(1, |c| c.changes.len() + 1);
-                view.stacks.extend((0..60).map(|i| StackView {
-                    stack: stack(count + i).stack,
-                    ..whole.clone()
-                }));
+                let changes = whole.changes.iter().flat_map(|c| &c.changes);
+                let each = 1 + changes.map(|c| 1 + c.attributes.len()).sum::<usize>();
+                if left.take(60 * each) {
+                    view.stacks.extend((0..60).map(|i| StackView {
+                        stack: stack(count + i).stack,
+                        ..whole.clone()
+                    }));
+                }
             }
             other => {
                 if let Some((_, action)) = ACTIONS.iter().find(|(c, _)| *c == other) {

@@ -100,9 +100,26 @@ impl fmt::Display for Finding {
 }
 
 /// Many findings, as an error.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, thiserror::Error)]
-#[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 pub struct Findings(pub Vec<Finding>);
+
+/// Most findings that an error says; `validate` shows all.
+const SAID: usize = 50;
+
+impl std::error::Error for Findings {}
+
+impl fmt::Display for Findings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, finding) in self.0.iter().take(SAID).enumerate() {
+            let between = if i == 0 { "" } else { "\n" };
+            write!(f, "{between}{finding}")?;
+        }
+        match self.0.len().saturating_sub(SAID) {
+            0 => Ok(()),
+            more => write!(f, "\nand {more} more; `tenantry validate` shows them all"),
+        }
+    }
+}
 
 impl Findings {
     /// One error.
@@ -124,5 +141,26 @@ impl Findings {
 impl From<Finding> for Findings {
     fn from(finding: Finding) -> Self {
         Self::one(finding)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_says_the_first_of_many_findings() {
+        let many = |count: usize| {
+            let all = (1..=count).map(|i| Finding::error(Place::at("a.yml", i, 1), "rule", "no"));
+            Findings(all.collect()).to_string()
+        };
+        assert_eq!(many(1), "a.yml:1:1: no [rule]");
+        assert_eq!(many(SAID).lines().count(), SAID);
+        let said = many(SAID + 9_000);
+        assert_eq!(said.lines().count(), SAID + 1);
+        assert!(
+            said.ends_with("and 9000 more; `tenantry validate` shows them all"),
+            "{said}"
+        );
     }
 }
