@@ -71,16 +71,25 @@ fn stack(number: usize) -> StackView {
     }
 }
 
-/// How many changes and attributes a view may still get by repetition: enough to come to the limits,
-/// and few enough for many tries.
+/// How much text a view may still get by repetition, in bytes: enough to come to every limit, and
+/// little enough for many tries.
 struct Left(usize);
 
 impl Left {
-    fn take(&mut self, count: usize) -> bool {
-        let left = self.0.checked_sub(count);
+    fn take(&mut self, bytes: usize) -> bool {
+        let left = self.0.checked_sub(bytes);
         self.0 = left.unwrap_or(self.0);
         left.is_some()
     }
+}
+
+fn size(attribute: &Attribute) -> usize {
+    let sides = attribute.before.iter().chain(&attribute.after);
+    attribute.path.len() + sides.map(String::len).sum::<usize>() + 20
+}
+
+fn whole(change: &Change) -> usize {
+    change.address.len() + change.attributes.iter().map(size).sum::<usize>() + 40
 }
 
 /// A request as the signs of `shape` say, one after the other.
@@ -97,7 +106,7 @@ fn view(shape: &str, pieces: &mut Pieces<'_>) -> RequestView {
         findings: Vec::new(),
         run_url: Some(RUN.into()),
     };
-    let mut left = Left(6_000);
+    let mut left = Left(1_000_000);
     for sign in shape.chars().take(200) {
         let count = view.stacks.len();
         let Some(last) = view.stacks.last_mut() else {
@@ -179,7 +188,7 @@ fn view(shape: &str, pieces: &mut Pieces<'_>) -> RequestView {
             // The last change, attribute or stack many times, to come to the limits.
             '*' => {
                 if let Some(change) = changes.changes.last().cloned()
-                    && left.take(300 * (1 + change.attributes.len()))
+                    && left.take(300 * whole(&change))
                 {
                     changes.changes.extend(vec![change; 300]);
                 }
@@ -187,19 +196,18 @@ fn view(shape: &str, pieces: &mut Pieces<'_>) -> RequestView {
             '%' => {
                 if let Some(change) = changes.changes.last_mut()
                     && let Some(attribute) = change.attributes.last().cloned()
-                    && left.take(300)
+                    && left.take(300 * size(&attribute))
                 {
                     change.attributes.extend(vec![attribute; 300]);
                 }
             }
             '$' => {
-                let whole = last.clone();
-                let changes = whole.changes.iter().flat_map(|c| &c.changes);
-                let each = 1 + changes.map(|c| 1 + c.attributes.len()).sum::<usize>();
-                if left.take(60 * each) {
+                let model = last.clone();
+                let changes = model.changes.iter().flat_map(|c| &c.changes);
+                if left.take(60 * (100 + changes.map(whole).sum::<usize>())) {
                     view.stacks.extend((0..60).map(|i| StackView {
                         stack: stack(count + i).stack,
-                        ..whole.clone()
+                        ..model.clone()
                     }));
                 }
             }

@@ -165,7 +165,7 @@ impl Git {
             .filter(|s| !s.is_empty())
         };
         let is_sha = rev.len() == 40 && rev.bytes().all(|b| b.is_ascii_hexdigit());
-        if is_sha {
+        if is_sha || rev == "HEAD" {
             return verify(rev);
         }
         if rev.contains("..") || rev.contains(['^', '~', ':', '@', '\0']) {
