@@ -21,6 +21,7 @@ pub use args::Cli;
 use clap::Parser;
 pub use error::{CliError, Exit};
 use std::process::ExitCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// Runs the command line and returns the exit code.
 pub fn main() -> ExitCode {
@@ -74,10 +75,12 @@ fn run() -> Exit {
     // A server ends in order when it is asked to.
     let ends_itself = matches!(cli.command, commands::Command::Local(_));
     let done = runtime.block_on(async {
+        // Before anything is asked or begun: a signal that nobody takes ends the process at once.
+        let signals = if ends_itself { None } else { signals() };
         tokio::select! {
             done = commands::run(cli.command, &env, &printer) => done,
             // Dropping the command stops its children; nothing half-written stays behind.
-            () = interrupted(), if !ends_itself => Err(CliError::interrupted()),
+            () = interrupted(signals) => Err(CliError::interrupted()),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(5));
@@ -90,14 +93,24 @@ fn run() -> Exit {
     }
 }
 
-/// Ends when Ctrl-C is pressed or the runner stops the job.
-async fn interrupted() {
-    let mut term = match tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
-        Ok(term) => term,
-        Err(_) => return std::future::pending().await,
-    };
-    tokio::select! {
-        _ = tokio::signal::ctrl_c() => {}
-        _ = term.recv() => {}
+/// Ctrl-C, and what a runner sends to stop a job.
+fn signals() -> Option<[Signal; 2]> {
+    let hear = |kind| signal(kind).ok();
+    Some([
+        hear(SignalKind::interrupt())?,
+        hear(SignalKind::terminate())?,
+    ])
+}
+
+/// Ends when one of them comes.
+async fn interrupted(signals: Option<[Signal; 2]>) {
+    match signals {
+        None => std::future::pending().await,
+        Some([mut interrupt, mut terminate]) => {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+        }
     }
 }

@@ -71,12 +71,14 @@ pub async fn run(args: Args, env: &Env, printer: &Printer) -> Result<Exit, CliEr
         admin_token: None,
         clock: Clock::real(),
     };
+    // Whoever reads the address may end the server at once.
+    let signals = crate::cli::signals();
     let server = Server::start(settings).await.map_err(|e| {
         CliError::failed(format!("the local GitHub cannot be started: {e}"))
             .hint("is the port in use? leave --port out for any free one")
     })?;
     printer.data(&json!({"version": 1, "url": server.url, "token": server.token}).to_string());
-    crate::cli::interrupted().await;
+    crate::cli::interrupted(signals).await;
     server.stop().await;
     if temporary {
         std::fs::remove_dir_all(&dir)?;
