@@ -434,6 +434,7 @@ fn written() -> Vec<(String, String)> {
         environments: environments.clone(),
         bucket: "state".into(),
         region: "eu-west-1".into(),
+        own_environments: false,
         recipient: "age1".into(),
         audit_key: "ed25519:".into(),
         audit_bucket: None,

@@ -13,6 +13,7 @@ use crate::delivery::records::RunRef;
 use crate::delivery::{Manager, RunInfo};
 use crate::engine::launch::Child;
 use crate::engine::redact::Redactor;
+use crate::estate::jobs::Job;
 use crate::estate::resolve::Rules;
 use crate::estate::settings::{AuditKey, Settings};
 use crate::estate::{Estate, RepoSlug, Sha};
@@ -55,10 +56,11 @@ pub struct StackArgs {
 /// protection would be another environment's.
 pub fn in_environment(
     env: &Env,
+    manager: &Manager,
     stack: &crate::estate::StackId,
-    what: &str,
+    job: Job,
 ) -> Result<(), CliError> {
-    let wanted = format!("{}-{what}", stack.environment);
+    let wanted = manager.estate.settings.environment_of(job, stack);
     match env.get("TENANTRY_ENVIRONMENT") {
         Some(name) if name != wanted => Err(CliError::failed(format!(
             "this job runs in environment `{}`, but `{stack}` needs `{wanted}`",

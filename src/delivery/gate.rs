@@ -12,6 +12,7 @@ use crate::digest::Digest;
 use crate::engine::change::Changes;
 use crate::engine::plan_json::Same;
 use crate::estate::StackId;
+use crate::estate::jobs::Job;
 use crate::github::model::Approval;
 use std::time::Duration;
 
@@ -66,13 +67,13 @@ pub enum Decision {
 }
 
 /// The GitHub environment of a stack's apply job.
-pub fn environment_name(stack: &StackId) -> String {
-    format!("{}-apply", stack.environment)
+pub fn environment_name(manager: &Manager, stack: &StackId) -> String {
+    manager.estate.settings.environment_of(Job::Apply, stack)
 }
 
 /// The approvals of this run for a stack's apply environment.
 pub async fn approvals(manager: &Manager, stack: &StackId) -> Result<Vec<Approval>, DeliveryError> {
-    let environment = environment_name(stack);
+    let environment = environment_name(manager, stack);
     match manager
         .own
         .approvals(&manager.repository, manager.run.run.id)
@@ -152,7 +153,7 @@ pub async fn decide(
         return Ok(Decision::Waiting {
             reason: format!(
                 "environment `{}` waits for an approval",
-                environment_name(stack)
+                environment_name(manager, stack)
             ),
         });
     }
@@ -206,7 +207,7 @@ fn only_new(approvals: Vec<Approval>, before: &[String]) -> Vec<Approval> {
 
 /// Checks that GitHub demands a review for the environment.
 async fn protected(manager: &Manager, stack: &StackId) -> Result<(), DeliveryError> {
-    let name = environment_name(stack);
+    let name = environment_name(manager, stack);
     let help = format!(
         "in the settings of `{}`, under Environments, give `{name}` required reviewers and prevent self-review",
         manager.repository

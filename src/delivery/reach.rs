@@ -4,13 +4,13 @@
 //! [`crate::estate::isolation::check`] compares what is really used.
 
 use super::drift::keys as drift_keys;
-use super::gate;
 use super::hint::Event;
 use super::plan::folder_name;
 use super::records::{RequestName, keys};
 use crate::engine::argocd;
 use crate::engine::terraform;
 use crate::estate::isolation::{Claim, Own, Reach, Space};
+use crate::estate::jobs::Job;
 use crate::estate::model::{Customer, EngineKind};
 use crate::estate::{Estate, Sha, StackId};
 use serde_json::Value;
@@ -129,10 +129,9 @@ fn reach(estate: &Estate, customer: &Customer, stack: StackId) -> Reach {
     }
     Reach {
         claims,
-        environments: vec![
-            format!("{}-plan", stack.environment),
-            gate::environment_name(&stack),
-        ],
+        environments: Job::ALL
+            .map(|job| estate.settings.environment_of(job, &stack))
+            .to_vec(),
         recipient: estate.settings.seal_recipient.clone(),
         stack,
     }

@@ -231,7 +231,7 @@ pub async fn approved(
         attempt: request.attempt,
         digest: plan.digest().clone(),
         by: plan.approved_by().map(bounded),
-        environment: environment_name(stack),
+        environment: environment_name(manager, stack),
         same_as: same_as.cloned(),
     };
     before(manager, &request.name, Some(stack), event).await

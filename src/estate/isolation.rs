@@ -7,6 +7,7 @@
 
 use super::finding::{Finding, Level, Place};
 use super::ids::{CustomerId, EnvironmentId, StackId, shown};
+use super::jobs::Job;
 use super::model::{EngineKind, Estate};
 use super::settings::{self, StateBackend};
 use serde::Serialize;
@@ -124,7 +125,8 @@ fn whose(owner: Owner<'_>) -> String {
 /// names the environment and not the customer (docs.github.com, "OpenID Connect reference",
 /// `sub`: `repo:ORG/REPO:environment:NAME`), so the cloud sees one and the same job.
 fn shared_environments(estate: &Estate) -> Vec<Finding> {
-    if matches!(estate.settings.state, Some(StateBackend::Local { .. })) {
+    let local = matches!(estate.settings.state, Some(StateBackend::Local { .. }));
+    if local || estate.settings.own_environments {
         return Vec::new();
     }
     let mut users: BTreeMap<EnvironmentId, BTreeSet<CustomerId>> = BTreeMap::new();
@@ -140,20 +142,20 @@ fn shared_environments(estate: &Estate) -> Vec<Finding> {
     users
         .into_iter()
         .filter(|(_, customers)| customers.len() > 1)
-        .map(|(environment, customers)| {
+        .filter_map(|(environment, customers)| {
+            let example = Job::Apply.own(customers.first()?, &environment);
             let names: Vec<String> = customers.iter().take(3).map(|c| format!("`{c}`")).collect();
             let more = customers.len() - names.len();
             let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-            let example = customers.first().map_or("customer", |c| c.as_str());
-            Finding {
+            Some(Finding {
                 place: Place::file(settings::PATH),
                 level: Level::Warning,
                 message: format!(
-                    "the GitHub environments `{environment}-plan` and `{environment}-apply` serve {}{more}, so a cloud role that trusts them cannot tell one customer from another; who must be held apart there too gets an environment of their own in `product.yaml`, such as `{environment}-{example}`, and a role that trusts it alone",
+                    "the GitHub environments `{environment}-plan` and `{environment}-apply` serve {}{more}, so a cloud role that trusts them cannot tell one customer from another; with `customers.own_environments: true` each has environments of their own, such as `{example}`, and a role can trust those alone",
                     names.join(", ")
                 ),
                 rule: "isolation-environment".into(),
-            }
+            })
         })
         .collect()
 }

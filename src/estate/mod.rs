@@ -19,6 +19,7 @@ pub mod ids;
 pub mod impact;
 pub mod instructions;
 pub mod isolation;
+pub mod jobs;
 pub mod layers;
 pub mod lint;
 pub mod model;

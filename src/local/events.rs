@@ -336,7 +336,8 @@ fn start(s: &mut State, event: &Event, path: String, flow: Value) -> Option<u64>
             .filter(|n| !n.contains("${{"))
             .unwrap_or(key)
             .to_owned();
-        let environment = workflow::environment(job).map(str::to_owned);
+        let environment = workflow::environment(job).filter(|e| !e.contains("${{"));
+        let environment = environment.map(str::to_owned);
         jobs.push(Job {
             id: s.id(),
             name,

@@ -193,10 +193,8 @@ pub fn permissions(workflow: &Value, from_fork: bool) -> Permissions {
     out
 }
 
-/// The static environment of a job.
+/// The environment of a job, as it is written: with matrix expressions.
 pub fn environment(job: &Value) -> Option<&str> {
     let e = job.get("environment")?;
-    e.as_str()
-        .or_else(|| e.get("name")?.as_str())
-        .filter(|e| !e.contains("${{"))
+    e.as_str().or_else(|| e.get("name")?.as_str())
 }

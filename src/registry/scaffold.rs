@@ -41,6 +41,8 @@ pub struct ManagerPlan {
     pub bucket: String,
     /// Its region.
     pub region: String,
+    /// Whether the jobs of each customer run in environments of their own.
+    pub own_environments: bool,
     /// age recipient.
     pub recipient: String,
     /// Public half of the key that signs the audit log.
@@ -86,6 +88,10 @@ pub fn manager(plan: &ManagerPlan) -> Result<Vec<File>, ScaffoldError> {
         "recipient": plan.recipient,
         "audit_key": plan.audit_key,
         "audit_bucket": plan.audit_bucket,
+        "own_environments": plan.own_environments,
+        // In front of an environment's name. The customer's id was validated by the binary that
+        // printed the matrix.
+        "own": if plan.own_environments { "${{ matrix.customer }}/" } else { "" },
         "environments": environments(&plan.environments),
         "actions_repository": plan.actions.actions_repository,
         "actions_ref": plan.actions.actions_ref,
@@ -323,6 +329,7 @@ mod tests {
             environments: environments.clone(),
             bucket: "b".into(),
             region: "eu-west-1".into(),
+            own_environments: false,
             recipient: "age1x".into(),
             audit_key: format!("ed25519:{}=", "A".repeat(43)),
             audit_bucket: Some("b-audit".into()),

@@ -4,9 +4,10 @@
 //! as an empty one.
 
 use super::doctor::manager::logins;
-use super::doctor::trust::{Job, Manager};
+use super::doctor::trust::Manager;
 use super::doctor::{Seen, seen};
 use crate::estate::ids::shown;
+use crate::estate::jobs::Job;
 use crate::estate::model::Customer;
 use crate::estate::settings::HintMode;
 use crate::estate::{CustomerId, EnvironmentId, Estate, RepoSlug};
@@ -249,8 +250,9 @@ fn environment(
     stacks: Vec<String>,
     environments: &Seen<BTreeMap<String, EnvironmentSettings>>,
 ) -> EnvironmentAccess {
-    let name = Job::Apply.environment(&environment);
     let estate = asked.estate;
+    let settings = &estate.settings;
+    let name = settings.job_environment(Job::Apply, &customer.id, &environment);
     let shared_with = estate
         .customers
         .values()
@@ -259,7 +261,7 @@ fn environment(
             estate
                 .stacks_of(c)
                 .iter()
-                .any(|s| s.environment == environment)
+                .any(|s| settings.environment_of(Job::Apply, s) == name)
         })
         .map(|c| c.id.clone())
         .collect();

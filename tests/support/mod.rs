@@ -116,6 +116,7 @@ pub fn settings(
         actions_ref: Sha::new(&"a".repeat(40))?,
         overrides: Vec::new(),
         storage: None,
+        own_environments: false,
         secrets: Vec::new(),
     })
 }

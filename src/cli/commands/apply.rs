@@ -7,6 +7,7 @@ use crate::cli::print::Printer;
 use crate::cli::step::{self, StackArgs};
 use crate::delivery::apply::apply;
 use crate::delivery::gate::{Decision, gate as decide};
+use crate::estate::jobs::Job;
 use crate::store::seal::SealIdentity;
 use serde_json::json;
 
@@ -27,8 +28,8 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    step::in_environment(env, &args.stack.stack, "apply")?;
     let manager = step::manager(&args.stack.step, env)?;
+    step::in_environment(env, &manager, &args.stack.stack, Job::Apply)?;
     let identity = env.get("TENANTRY_SEAL_IDENTITY").ok_or_else(|| {
         CliError::usage("TENANTRY_SEAL_IDENTITY is not set")
             .hint("set it as a secret of the apply environment; `tenantry init manager` wrote it to a file")

@@ -97,6 +97,7 @@ pub async fn run(args: Args, env: &Env, printer: &Printer) -> Result<Exit, CliEr
         actions_ref: Sha::new(ACTIONS_REF)?,
         overrides: Vec::new(),
         storage: None,
+        own_environments: false,
         secrets: Vec::new(),
     };
     let mut teller = Teller { printer };

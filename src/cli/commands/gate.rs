@@ -7,6 +7,7 @@ use crate::cli::step::{self, StackArgs};
 use crate::delivery::Manager;
 use crate::delivery::gate::{Decision, gate};
 use crate::delivery::resume::{Resumed, is_rerun, resume};
+use crate::estate::jobs::Job;
 use serde_json::json;
 use std::time::Duration;
 
@@ -74,8 +75,8 @@ fn flag(text: &str) -> Result<bool, String> {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    step::in_environment(env, &args.stack.stack, "apply")?;
     let manager = step::manager(&args.stack.step, env)?;
+    step::in_environment(env, &manager, &args.stack.stack, Job::Apply)?;
     // "Re-run failed jobs" brings back this job alone: the plan is made again here.
     if is_rerun(&manager, &args.stack.request).await?
         && let Some(reason) = again(&manager, &args.stack, env, printer).await?

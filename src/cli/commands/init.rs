@@ -80,6 +80,10 @@ struct ManagerArgs {
     /// Its region.
     #[arg(long, default_value = "eu-west-1", value_parser = bucket)]
     region: String,
+    /// Let the jobs of each customer run in environments of their own, such as
+    /// `acme/production-apply`.
+    #[arg(long)]
+    own_environments: bool,
     /// Also write a Terraform module that makes buckets and roles, into bootstrap/.
     #[arg(long, value_enum, value_name = "CLOUD")]
     bootstrap: Option<Cloud>,
@@ -165,6 +169,7 @@ async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result
         environments: args.common.environments.clone(),
         bucket: args.bucket.clone(),
         region: args.region.clone(),
+        own_environments: args.own_environments,
         recipient: identity.recipient(),
         audit_key: signer.public().to_string(),
         audit_bucket: args

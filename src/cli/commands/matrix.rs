@@ -15,7 +15,9 @@ pub fn matrices(requests: &[Request]) -> Value {
     let mut apply: Map<String, Value> = Map::new();
     for request in requests {
         for stack in &request.stacks {
-            let entry = json!({"stack": stack, "request": request.name});
+            let entry = json!({
+                "stack": stack, "request": request.name, "customer": stack.customer,
+            });
             let push = |map: &mut Map<String, Value>| {
                 let list = map
                     .entry(stack.environment.as_str())

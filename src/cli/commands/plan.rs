@@ -6,6 +6,7 @@ use crate::cli::print::Printer;
 use crate::cli::step::{self, StackArgs};
 use crate::delivery::plan::plan;
 use crate::delivery::records::PlanResult;
+use crate::estate::jobs::Job;
 use serde_json::json;
 
 /// Flags.
@@ -23,8 +24,8 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    step::in_environment(env, &args.stack.stack, "plan")?;
     let manager = step::manager(&args.stack.step, env)?;
+    step::in_environment(env, &manager, &args.stack.stack, Job::Plan)?;
     let work = step::work_folder(env);
     let begun = step::Begun::new(printer, format!("planning {}", args.stack.stack));
     let machine = step::machine(env, &work, &begun);

@@ -10,6 +10,7 @@ use crate::estate::allow::Date;
 use crate::estate::drift::DriftSettings;
 use crate::estate::{CustomerId, EnvironmentId, StackId};
 use futures_util::{StreamExt as _, TryStreamExt as _};
+use std::collections::BTreeMap;
 
 /// How many objects of the store are read at once.
 const AT_ONCE: usize = 16;
@@ -177,7 +178,9 @@ pub fn stands(
 pub struct Shard {
     /// The environment.
     pub environment: EnvironmentId,
-    /// Which of how many, such as `2/3`.
+    /// Whose stacks, where the jobs of each customer run in an environment of their own.
+    pub customer: Option<CustomerId>,
+    /// Which of how many, such as `2/3` or `acme 1/1`.
     pub name: String,
     /// Its stacks.
     pub stacks: Vec<StackId>,
@@ -191,8 +194,8 @@ const PER_SHARD: usize = 20;
 const MAX_NAMES: usize = 700_000;
 
 /// Due stacks as jobs, environment by environment; those that were tried longest ago come first,
-/// and what does not fit into one run is counted.
-pub fn shards(survey: &Survey, environments: &[EnvironmentId]) -> (Vec<Shard>, usize) {
+/// and what does not fit into one run is counted. With `own`, a job is for one customer.
+pub fn shards(survey: &Survey, environments: &[EnvironmentId], own: bool) -> (Vec<Shard>, usize) {
     let mut due: Vec<&Standing> = survey.stacks.iter().filter(|s| s.due).collect();
     due.sort_by_key(|s| (s.record.as_ref().map(|r| r.tried), s.stack.clone()));
     let mut room = MAX_NAMES;
@@ -214,17 +217,53 @@ pub fn shards(survey: &Survey, environments: &[EnvironmentId]) -> (Vec<Shard>, u
         if stacks.is_empty() {
             continue;
         }
+        if own {
+            let mut rest = by_customer(environment, stacks);
+            let none = rest.split_off(rest.len().min(MAX_JOBS));
+            later += none.iter().map(|s| s.stacks.len()).sum::<usize>();
+            out.extend(rest);
+            continue;
+        }
         let count = stacks.len().div_ceil(PER_SHARD).min(MAX_JOBS);
         // Dealt out in turn, so that each job begins with what has waited longest.
         for i in 0..count {
             out.push(Shard {
                 environment: environment.clone(),
+                customer: None,
                 name: format!("{}/{count}", i + 1),
                 stacks: stacks.iter().skip(i).step_by(count).cloned().collect(),
             });
         }
     }
     (out, later)
+}
+
+/// A job for each customer, or more for one who has many stacks, those first who have waited
+/// longest.
+fn by_customer(environment: &EnvironmentId, stacks: Vec<StackId>) -> Vec<Shard> {
+    let mut order: Vec<CustomerId> = Vec::new();
+    let mut of: BTreeMap<CustomerId, Vec<StackId>> = BTreeMap::new();
+    for stack in stacks {
+        let theirs = of.entry(stack.customer.clone()).or_insert_with(|| {
+            order.push(stack.customer.clone());
+            Vec::new()
+        });
+        theirs.push(stack);
+    }
+    let mut out = Vec::new();
+    for customer in order {
+        let stacks = of.remove(&customer).unwrap_or_default();
+        let count = stacks.len().div_ceil(PER_SHARD);
+        for (i, part) in stacks.chunks(PER_SHARD).enumerate() {
+            out.push(Shard {
+                environment: environment.clone(),
+                customer: Some(customer.clone()),
+                name: format!("{customer} {}/{count}", i + 1),
+                stacks: part.to_vec(),
+            });
+        }
+    }
+    out
 }
 
 #[cfg(test)]
@@ -266,7 +305,7 @@ mod tests {
         let names = (0..3_000)
             .flat_map(|i| ["staging", "production"].map(|e| format!("customer-{i}/web/{e}")))
             .collect();
-        let (shards, later) = shards(&due(names), &environments());
+        let (shards, later) = shards(&due(names), &environments(), false);
         assert_eq!(later, 0);
         let mut seen = std::collections::BTreeSet::new();
         for environment in environments() {
@@ -290,7 +329,11 @@ mod tests {
     #[test]
     fn a_matrix_has_no_more_than_256_jobs_and_an_output_its_limit() {
         let long = |i: usize| format!("c{i:0>39}/p{i:0>39}/production");
-        let (shards, later) = shards(&due((0..20_000).map(long).collect()), &environments());
+        let (shards, later) = shards(
+            &due((0..20_000).map(long).collect()),
+            &environments(),
+            false,
+        );
         assert_eq!(shards.len(), 256);
         let kept: usize = shards.iter().map(|s| s.stacks.len()).sum();
         assert_eq!(kept + later, 20_000);
@@ -304,10 +347,33 @@ mod tests {
     }
 
     #[test]
+    fn a_job_for_one_customer_has_no_stack_of_another() {
+        let names = (0..300).flat_map(|c| {
+            let many = if c == 7 { 45 } else { 2 };
+            (0..many).map(move |p| format!("c{c}/p{p}/production"))
+        });
+        let (shards, later) = shards(&due(names.collect()), &environments(), true);
+        assert_eq!(shards.len(), 256);
+        let kept: usize = shards.iter().map(|s| s.stacks.len()).sum();
+        assert_eq!(kept + later, 299 * 2 + 45);
+        for shard in &shards {
+            assert!(shard.stacks.len() <= 20);
+            let whose = shard.customer.as_ref();
+            assert!(shard.stacks.iter().all(|s| Some(&s.customer) == whose));
+        }
+        let seventh: Vec<&str> = shards
+            .iter()
+            .filter(|s| s.customer.as_ref().is_some_and(|c| c.as_str() == "c7"))
+            .map(|s| s.name.as_str())
+            .collect();
+        assert_eq!(seventh, ["c7 1/3", "c7 2/3", "c7 3/3"]);
+    }
+
+    #[test]
     fn nothing_due_is_no_job() {
         let mut survey = due(vec!["acme/web/staging".into()]);
         survey.stacks[0].due = false;
-        assert_eq!(shards(&survey, &environments()), (Vec::new(), 0));
+        assert_eq!(shards(&survey, &environments(), false), (Vec::new(), 0));
     }
 
     #[test]

@@ -125,14 +125,10 @@ pub(super) const RULES: &[Rule] = &[
         Level::Warning,
         "Customers whom the cloud cannot tell apart",
         "The identity token of a job says in which GitHub environment it runs, not for which customer. A cloud role that trusts `production-apply` therefore serves every customer with that environment: what keeps them apart there is tenantry alone. `tenantry doctor isolation` says so; `validate` does not.",
-        "Where a contract demands more, give the customer an environment of their own in `product.yaml`, with its own role, secrets and reviewers.",
+        "With `customers.own_environments: true`, the jobs of each customer run in environments of their own, such as `acme/production-apply`; `tenantry customer onboard` makes them, and a role can trust one of them alone. docs/onboarding.md goes through it.",
         [
-            yaml(
-                "# customers/acme/products.yaml\nproducts:\n  - name: web\n    environments: [staging, production]",
-            ),
-            yaml(
-                "# customers/acme/products.yaml\nproducts:\n  - name: web\n    environments: [staging, production-acme]",
-            ),
+            yaml("# tenantry.yml\ncustomers:\n  own_environments: false"),
+            yaml("# tenantry.yml\ncustomers:\n  own_environments: true"),
         ],
     ),
 ];

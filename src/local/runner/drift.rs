@@ -1,7 +1,7 @@
 //! Drives `drift.yml` as GitHub would: list, the checks environment by environment, report; and
 //! `credentials.yml`, which has one job.
 use super::job;
-use super::steps::{Driver, conclusion};
+use super::steps::{Driver, Work, conclusion, legs};
 use serde_json::Value;
 
 impl Driver<'_> {
@@ -44,28 +44,11 @@ impl Driver<'_> {
     }
 
     async fn check(&self, key: &str, matrix: &Value) -> bool {
-        let legs = matrix["include"].as_array().cloned().unwrap_or_default();
+        let legs = legs(matrix);
         if legs.is_empty() {
             job::end(self.inner, self.run.id, key, "skipped");
             return true;
         }
-        let environment = self.environment(key, "");
-        if !job::enter(self.inner, self.run.id, &environment).await {
-            job::end(self.inner, self.run.id, key, "failure");
-            return false;
-        }
-        job::begin(self.inner, self.run.id, key);
-        let mut ok = true;
-        for leg in &legs {
-            let mut more = self.with(Some(&environment), false, true);
-            let stacks = leg["stacks"].as_str().unwrap_or_default();
-            more.push(("TENANTRY_STACKS", stacks.to_owned()));
-            ok &= self
-                .step(key, Some(&environment), &["drift", "check"], &more)
-                .await
-                .ok;
-        }
-        job::end(self.inner, self.run.id, key, conclusion(ok));
-        ok
+        self.legs(key, "", &legs, Work::Drift).await
     }
 }

@@ -7,6 +7,7 @@ use super::process;
 use crate::local::model::Run;
 use crate::local::server::Inner;
 use crate::local::workflow;
+use futures_util::future::join_all;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use tokio::process::Command;
@@ -237,85 +238,77 @@ impl Driver<'_> {
 
     async fn plan(&self, e: &str, intake: &Outcome) -> bool {
         let legs = matrix(intake.outputs.get(&output("plan", e)));
-        if legs.is_empty() {
-            return true;
-        }
-        let (key, environment) = (
-            format!("plan-{e}"),
-            self.environment(&format!("plan-{e}"), &format!("{e}-plan")),
-        );
-        if !job::enter(self.inner, self.run.id, &environment).await {
-            job::end(self.inner, self.run.id, &key, "failure");
-            return false;
-        }
-        job::begin(self.inner, self.run.id, &key);
-        let mut ok = true;
-        for (request, stack) in &legs {
-            let args = ["plan", "--request", request, "--stack", stack];
-            ok &= self
-                .step(
-                    &key,
-                    Some(&environment),
-                    &args,
-                    &self.with(Some(&environment), false, true),
-                )
+        let name = format!("{e}-plan");
+        legs.is_empty()
+            || self
+                .legs(&format!("plan-{e}"), &name, &legs, Work::Plan)
                 .await
-                .ok;
-        }
-        job::end(self.inner, self.run.id, &key, conclusion(ok));
-        ok
     }
 
     async fn apply(&self, e: &str, intake: &Outcome) -> bool {
         let legs = matrix(intake.outputs.get(&output("apply", e)));
-        let (key, environment) = (
-            format!("apply-{e}"),
-            self.environment(&format!("apply-{e}"), &format!("{e}-apply")),
-        );
-        if !job::enter(self.inner, self.run.id, &environment).await {
-            job::end(self.inner, self.run.id, &key, "failure");
-            return false;
-        }
-        job::begin(self.inner, self.run.id, &key);
-        let more = self.with(Some(&environment), true, true);
+        let name = format!("{e}-apply");
+        self.legs(&format!("apply-{e}"), &name, &legs, Work::Apply)
+            .await
+    }
+
+    async fn leg(&self, key: &str, environment: &str, leg: &Leg, work: Work) -> bool {
+        let Leg { request, stack, .. } = leg;
+        let mut more = self.with(Some(environment), work == Work::Apply, true);
+        let (of, on) = (["--request", request], ["--stack", stack]);
+        let verbs = match work {
+            Work::Plan => vec![vec!["plan", of[0], of[1], on[0], on[1]]],
+            Work::Apply => vec![
+                vec!["gate", of[0], of[1], on[0], on[1]],
+                vec!["apply", of[0], of[1], on[0], on[1]],
+            ],
+            Work::Drift => {
+                more.push(("TENANTRY_STACKS", leg.stacks.clone()));
+                vec![vec!["drift", "check"]]
+            }
+        };
         let mut ok = true;
-        for (request, stack) in &legs {
-            let gate = self
-                .step(
-                    &key,
-                    Some(&environment),
-                    &["gate", "--request", request, "--stack", stack],
-                    &more,
-                )
-                .await
-                .ok;
-            let applied = gate
-                && self
-                    .step(
-                        &key,
-                        Some(&environment),
-                        &["apply", "--request", request, "--stack", stack],
-                        &more,
-                    )
-                    .await
-                    .ok;
-            self.step(
-                &key,
-                Some(&environment),
-                &["report", "--request", request],
-                &self.with(Some(&environment), false, false),
-            )
-            .await;
-            ok &= applied;
+        for args in &verbs {
+            ok = ok && self.step(key, Some(environment), args, &more).await.ok;
         }
-        job::end(self.inner, self.run.id, &key, conclusion(ok));
+        if work == Work::Apply {
+            let more = self.with(Some(environment), false, false);
+            let args = ["report", "--request", request];
+            self.step(key, Some(environment), &args, &more).await;
+        }
         ok
     }
 
-    async fn report(&self, requests: &[(String, String)], key: &str, last: bool) -> bool {
+    /// Runs the legs of a job's matrix. Those of one environment wait for it together, and come
+    /// one after the other; those of others neither wait for them nor fail with them.
+    pub(super) async fn legs(&self, key: &str, fallback: &str, legs: &[Leg], work: Work) -> bool {
+        let name = workflow::environment(&self.run.workflow["jobs"][key]).unwrap_or(fallback);
+        let mut groups: BTreeMap<String, Vec<&Leg>> = BTreeMap::new();
+        for leg in legs {
+            let environment = name.replace("${{ matrix.customer }}", &leg.customer);
+            groups.entry(environment).or_default().push(leg);
+        }
+        let (inner, id) = (self.inner, self.run.id);
+        let all = groups.into_iter().map(|(environment, legs)| async move {
+            if !job::enter(inner, id, &environment).await {
+                return false;
+            }
+            job::begin(inner, id, key);
+            let mut ok = true;
+            for leg in legs {
+                ok &= self.leg(key, &environment, leg, work).await;
+            }
+            ok
+        });
+        let ok = join_all(all).await.into_iter().all(|ok| ok);
+        job::end(inner, id, key, conclusion(ok));
+        ok
+    }
+
+    async fn report(&self, requests: &[Leg], key: &str, last: bool) -> bool {
         job::begin(self.inner, self.run.id, key);
         let mut ok = true;
-        for (request, _) in requests {
+        for Leg { request, .. } in requests {
             let mut args = vec!["report", "--request", request];
             if last {
                 args.push("--final");
@@ -328,11 +321,6 @@ impl Driver<'_> {
         job::end(self.inner, self.run.id, key, conclusion(ok));
         ok
     }
-
-    pub(super) fn environment(&self, key: &str, fallback: &str) -> String {
-        let job = &self.run.workflow["jobs"][key];
-        workflow::environment(job).unwrap_or(fallback).to_owned()
-    }
 }
 
 pub(super) fn conclusion(ok: bool) -> Conclusion {
@@ -343,16 +331,40 @@ fn output(kind: &str, environment: &str) -> String {
     format!("{kind}_{}", environment.replace('-', "_"))
 }
 
-/// `(request, stack)` of each leg of `{"include": […]}`.
-fn matrix(text: Option<&String>) -> Vec<(String, String)> {
-    let v: Value = text
-        .and_then(|t| serde_json::from_str(t).ok())
-        .unwrap_or(Value::Null);
-    let legs = v["include"].as_array().cloned().unwrap_or_default();
+/// What the legs of a matrix do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Work {
+    Plan,
+    Apply,
+    Drift,
+}
+
+/// One job of a matrix; what it does not have is empty.
+#[derive(Debug)]
+pub(super) struct Leg {
+    request: String,
+    stack: String,
+    customer: String,
+    /// For `drift check`.
+    stacks: String,
+}
+
+/// Each leg of `{"include": […]}`.
+pub(super) fn legs(matrix: &Value) -> Vec<Leg> {
+    let legs = matrix["include"].as_array().into_iter().flatten();
     let get = |l: &Value, k: &str| l[k].as_str().unwrap_or_default().to_owned();
-    legs.iter()
-        .map(|l| (get(l, "request"), get(l, "stack")))
-        .collect()
+    legs.map(|l| Leg {
+        request: get(l, "request"),
+        stack: get(l, "stack"),
+        customer: get(l, "customer"),
+        stacks: get(l, "stacks"),
+    })
+    .collect()
+}
+
+fn matrix(text: Option<&String>) -> Vec<Leg> {
+    let v = text.and_then(|t| serde_json::from_str(t).ok());
+    legs(&v.unwrap_or(Value::Null))
 }
 
 /// Reads `name=value` lines and `name<<delimiter` blocks.

@@ -70,6 +70,8 @@ pub struct StageSettings {
     pub overrides: Vec<(String, String)>,
     /// Replaces the `store:` and `state:` parts of tenantry.yml.
     pub storage: Option<String>,
+    /// Whether customers have environments of their own. Nobody has made them yet.
+    pub own_environments: bool,
     /// More secrets of the manager.
     pub secrets: Vec<(String, String)>,
 }
@@ -206,6 +208,7 @@ impl Stage {
             environments: environments()?,
             bucket: "unused-bucket".into(),
             region: "eu-west-1".into(),
+            own_environments: settings.own_environments,
             recipient: self.identity.recipient(),
             audit_key: self.audit.public().to_string(),
             audit_bucket: None,
@@ -334,8 +337,12 @@ impl Stage {
             Engine::Argocd => format!("engines:\n  argocd:\n    repository: {GITOPS}\n"),
             Engine::Terraform => String::new(),
         };
+        let own = match settings.own_environments {
+            true => "customers:\n  own_environments: true\n",
+            false => "",
+        };
         format!(
-            "version: 1\nmanager: {MANAGER}\ngithub:\n  api_url: {api}\n  oidc_issuer: {issuer}\nhints:\n  mode: {mode}\n{storage}{gitops}audit:\n  public_key: {}\n  required: true\ngates:\n  staging:\n    approval: none\n  production:\n    approval: required\n",
+            "version: 1\nmanager: {MANAGER}\ngithub:\n  api_url: {api}\n  oidc_issuer: {issuer}\nhints:\n  mode: {mode}\n{storage}{gitops}{own}audit:\n  public_key: {}\n  required: true\ngates:\n  staging:\n    approval: none\n  production:\n    approval: required\n",
             self.audit.public()
         )
     }

@@ -234,7 +234,7 @@ checks! {
         "give it the policy that `tenantry doctor trust` prints"
     TRUST_SHARED "trust-shared-environment" Trust Medium false
         "No two customers' roles trust the same GitHub environment."
-        "give each customer an environment of their own in product.yaml, such as `production-acme`, with its own role, secrets and reviewers"
+        "set `customers.own_environments: true`, so that each customer's jobs run in environments of their own, and let each role trust those alone; docs/onboarding.md says how"
 }
 
 /// The check with an id.

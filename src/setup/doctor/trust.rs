@@ -10,6 +10,8 @@
 use super::check as checks;
 use super::{Seen, Sheet};
 use crate::estate::ids::shown;
+use crate::estate::jobs::Job;
+use crate::estate::settings::Settings;
 use crate::estate::{CustomerId, EnvironmentId, Estate, RepoSlug};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,25 +28,6 @@ pub struct Manager {
     pub ids: Option<(u64, u64)>,
     /// The issuer without `https://`.
     pub issuer: String,
-}
-
-/// A job of the loop, as a role knows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Job {
-    /// It plans.
-    Plan,
-    /// It applies.
-    Apply,
-}
-
-impl Job {
-    /// The GitHub environment of its jobs.
-    pub fn environment(self, environment: &EnvironmentId) -> String {
-        match self {
-            Self::Plan => format!("{environment}-plan"),
-            Self::Apply => format!("{environment}-apply"),
-        }
-    }
 }
 
 impl Manager {
@@ -304,17 +287,21 @@ pub fn parts(arn: &str) -> Option<(&str, &str, &str)> {
 }
 
 /// Judges the roles of the registry: who shares an environment, and the policies that were read.
-pub fn judge(manager: &Manager, roles: &[Role], policies: &BTreeMap<String, Seen<Value>>) -> Sheet {
+pub fn judge(
+    manager: &Manager,
+    settings: &Settings,
+    roles: &[Role],
+    policies: &BTreeMap<String, Seen<Value>>,
+) -> Sheet {
+    let environment =
+        |role: &Role| settings.job_environment(Job::Apply, &role.customer, &role.environment);
     let mut sheet = Sheet::default();
-    let mut shared: BTreeMap<&EnvironmentId, BTreeSet<&CustomerId>> = BTreeMap::new();
+    let mut shared: BTreeMap<String, BTreeSet<&CustomerId>> = BTreeMap::new();
     for role in roles {
-        shared
-            .entry(&role.environment)
-            .or_default()
-            .insert(&role.customer);
+        let customers = shared.entry(environment(role)).or_default();
+        customers.insert(&role.customer);
     }
-    for (environment, customers) in shared {
-        let name = Job::Apply.environment(environment);
+    for (name, customers) in shared {
         let check = &checks::TRUST_SHARED;
         match customers.len() {
             1 => sheet.fine(check, name),
@@ -333,7 +320,7 @@ pub fn judge(manager: &Manager, roles: &[Role], policies: &BTreeMap<String, Seen
     for role in roles {
         let subject = format!("{}/{}", role.customer, role.environment);
         let check = &checks::TRUST_POLICY;
-        let environment = Job::Apply.environment(&role.environment);
+        let environment = environment(role);
         match policies.get(&role.arn) {
             None => sheet.unchecked(check, subject, "there are no credentials of AWS here; `tenantry doctor trust --policy FILE` judges a policy from a file"),
             Some(Err(why)) => sheet.unchecked(check, subject, why.clone()),
@@ -486,15 +473,22 @@ mod tests {
             role("globex", "production"),
             role("acme", "production-acme"),
         ];
-        let sheet = judge(&manager(), &roles, &BTreeMap::new());
-        let found: Vec<(&str, &str)> = sheet
-            .0
-            .iter()
-            .filter(|v| matches!(v.outcome, super::super::Outcome::Finding { .. }))
-            .map(|v| (v.check.id, v.subject.as_str()))
-            .collect();
-        assert_eq!(found, [("trust-shared-environment", "production-apply")]);
+        let mut settings = Settings::default();
+        let sheet = judge(&manager(), &settings, &roles, &BTreeMap::new());
+        let found = |sheet: &Sheet| -> Vec<(&'static str, String)> {
+            let verdicts = sheet.0.iter();
+            verdicts
+                .filter(|v| matches!(v.outcome, super::super::Outcome::Finding { .. }))
+                .map(|v| (v.check.id, v.subject.clone()))
+                .collect()
+        };
+        let shared = "production-apply".to_owned();
+        assert_eq!(found(&sheet), [("trust-shared-environment", shared)]);
         assert_eq!(sheet.count().unchecked, 3, "nobody has read their policies");
+        settings.own_environments = true;
+        let apart = judge(&manager(), &settings, &roles, &BTreeMap::new());
+        assert_eq!(found(&apart), []);
+        assert_eq!(apart.count().fine, 3);
         assert_eq!(
             parts("arn:aws:iam::123456789012:role/team/acme"),
             Some(("aws", "123456789012", "acme"))

@@ -54,7 +54,7 @@ data "aws_iam_policy_document" "trust" {
     condition {
       test     = "StringEquals"
       variable = "${local.issuer}:sub"
-      values   = [for subject in local.subjects : "${subject}:environment:${each.value.environment}-${each.value.job}"]
+      values   = [for subject in local.subjects : "${subject}:environment:[[ "${each.value.customer}/" if own_environments else "" ]]${each.value.environment}-${each.value.job}"]
     }
   }
 }

@@ -65,9 +65,15 @@ variable "customers" {
   description = <<-TEXT
     Customers, their environments, and what their jobs may do besides reading and writing their own
     part of the store and of state: ARNs of policies.
+# %% if own_environments
+
+    The jobs of each customer have an identity of their own, and a role trusts one of them alone.
+# %% else
 
     Two customers with the same environment have the same identity on GitHub, so each could take the
-    other's role. Where that matters, give each an environment of its own, such as `production-acme`.
+    other's role. Where that matters, set `customers.own_environments` in tenantry.yml, and let this
+    module be written again with `tenantry init manager --own-environments`.
+# %% endif
   TEXT
   type = map(object({
     environments   = list(string)

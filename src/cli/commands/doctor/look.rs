@@ -10,9 +10,10 @@ use crate::cli::speakers::{self, Speakers};
 use crate::clock::Clock;
 use crate::engine::launch::{Child, Launch as _, Run};
 use crate::engine::terraform;
+use crate::estate::jobs::Job;
 use crate::estate::model::Customer;
 use crate::estate::settings::StateBackend;
-use crate::estate::{CustomerId, Estate, RepoSlug, Sha};
+use crate::estate::{CustomerId, EnvironmentId, Estate, RepoSlug, Sha};
 use crate::github::budget::Budget;
 use crate::github::{Answers, Client};
 use crate::registry::scaffold::{self, Actions, CustomerPlan, ManagerPlan};
@@ -136,6 +137,17 @@ impl<'a> World<'a> {
             .ok_or_else(|| no_such("customer", id.as_str(), all.keys().map(CustomerId::as_str)))
     }
 
+    /// The GitHub environment in which a customer's jobs run.
+    pub fn environment_of(
+        &self,
+        job: Job,
+        customer: &CustomerId,
+        environment: &EnvironmentId,
+    ) -> String {
+        let settings = &self.estate.settings;
+        settings.job_environment(job, customer, environment)
+    }
+
     /// The manager, as cloud roles know it.
     pub async fn trusted(&self) -> trust::Manager {
         speakers::trusted(&self.reader, &self.manager, &self.estate).await
@@ -158,7 +170,12 @@ impl<'a> World<'a> {
                 }
             }
         }
-        trust::judge(&self.trusted().await, &roles, &policies)
+        trust::judge(
+            &self.trusted().await,
+            &self.estate.settings,
+            &roles,
+            &policies,
+        )
     }
 
     async fn policy(&self, arn: &str) -> Seen<serde_json::Value> {
@@ -254,6 +271,7 @@ impl<'a> World<'a> {
             environments: self.estate.environments(),
             bucket,
             region,
+            own_environments: settings.own_environments,
             recipient: settings.seal_recipient.clone().unwrap_or_default(),
             audit_key: audit.map_or_else(String::new, |k| k.as_str().to_owned()),
             audit_bucket: None,

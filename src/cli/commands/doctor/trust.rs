@@ -5,8 +5,9 @@ use super::look::World;
 use crate::cli::env::Env;
 use crate::cli::error::{CliError, Exit};
 use crate::cli::print::Printer;
+use crate::estate::jobs::Job;
 use crate::estate::{CustomerId, EnvironmentId};
-use crate::setup::doctor::trust::{Job, parts};
+use crate::setup::doctor::trust::parts;
 use serde_json::{Value, json};
 use std::path::PathBuf;
 
@@ -42,7 +43,7 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     let world = World::new(&args.flags, env)?;
     let customer = world.customer(&args.customer)?;
     let job = if args.plan { Job::Plan } else { Job::Apply };
-    let environment = job.environment(&args.environment);
+    let environment = world.environment_of(job, &customer.id, &args.environment);
     let manager = world.trusted().await;
     if manager.ids.is_none() {
         printer.progress("the numbers of the manager repository are not known, so the newer spelling of the subject is missing; set GITHUB_TOKEN to a token that may read it");

@@ -9,6 +9,7 @@ use crate::delivery::drift::survey::{Only, Standing, stands, survey};
 use crate::delivery::drift::{CheckRecord, issues, keys, today};
 use crate::delivery::publish::say;
 use crate::delivery::{DeliveryError, Manager};
+use crate::estate::jobs::Job;
 use crate::estate::{CustomerId, EnvironmentId, StackId};
 use crate::report::drift::{StackView, line};
 use serde_json::json;
@@ -45,10 +46,10 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    for stack in &args.stacks {
-        step::in_environment(env, stack, "plan")?;
-    }
     let manager = step::manager(&args.step, env)?;
+    for stack in &args.stacks {
+        step::in_environment(env, &manager, stack, Job::Plan)?;
+    }
     let stacks = match args.stacks.is_empty() {
         false => args.stacks.clone(),
         true => due(&manager, args).await?,

@@ -32,7 +32,9 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         environment: args.environment.as_ref(),
     };
     let survey = survey(&manager, &only).await?;
-    let (shards, later) = shards(&survey, &manager.estate.environments());
+    let estate = &manager.estate;
+    let own = estate.settings.own_environments;
+    let (shards, later) = shards(&survey, &estate.environments(), own);
     let now = manager.clock.now();
     let mut lines = Vec::new();
     let mut views = Vec::new();
@@ -77,12 +79,16 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     })
 }
 
-/// `{"staging": {"include": [{"shard": "1/2", "stacks": "acme/web/staging …"}]}}`.
+/// `{"staging": {"include": [{"shard": "1/2", "stacks": "acme/web/staging …"}]}}`, with the
+/// customer where a job is for one.
 fn matrices(shards: &[Shard]) -> Value {
     let mut out = Map::new();
     for shard in shards {
         let names: Vec<String> = shard.stacks.iter().map(StackId::to_string).collect();
-        let entry = json!({"shard": shard.name, "stacks": names.join(" ")});
+        let mut entry = json!({"shard": shard.name, "stacks": names.join(" ")});
+        if let Some(customer) = &shard.customer {
+            entry["customer"] = json!(customer);
+        }
         let matrix = out
             .entry(shard.environment.as_str())
             .or_insert_with(|| json!({"include": []}));
