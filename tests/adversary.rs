@@ -807,14 +807,21 @@ fn t32_secrets_have_no_form_that_can_be_printed() -> Tested {
 #[test]
 fn t14_a_step_refuses_the_job_of_another_environment() -> Tested {
     let request = format!("acme/push-{}", "a".repeat(40));
-    for (verb, environment) in [
-        ("plan", "staging-plan"),
-        ("plan", "production-apply"),
-        ("apply", "production-plan"),
-        ("apply", "staging-apply"),
+    let own = "version: 1\ncustomers:\n  own_environments: true\n";
+    for (verb, environment, settings) in [
+        ("plan", "staging-plan", "version: 1\n"),
+        ("plan", "production-apply", "version: 1\n"),
+        ("apply", "production-plan", "version: 1\n"),
+        ("apply", "staging-apply", "version: 1\n"),
+        ("apply", "acme/production-apply", "version: 1\n"),
+        ("apply", "production-apply", own),
+        ("apply", "beta/production-apply", own),
+        ("plan", "beta/production-plan", own),
+        ("plan", "acme/staging-plan", own),
     ] {
         let dir = tempfile::tempdir()?;
         checkout(dir.path())?;
+        std::fs::write(dir.path().join("tenantry.yml"), settings)?;
         let out = Command::new(env!("CARGO_BIN_EXE_tenantry"))
             .args([
                 verb,

@@ -161,7 +161,7 @@ fn t19_a_customer_whose_name_is_a_folder_of_the_store() -> Tested {
     tenantry.yml: folder of state `s3://ops/audit/` of customer `audit` and audit log `s3://ops/audit/log/` of the manager overlap; give the store a prefix of its own, or rename one of the two [isolation-reach]
     tenantry.yml: folder of state `s3://ops/audit/` of customer `audit` and audit records `s3://ops/audit/records/acme/` of customer `acme` overlap; give the store a prefix of its own, or rename one of the two [isolation-reach]
     tenantry.yml: folder of state `s3://ops/audit/` of customer `audit` and audit records `s3://ops/audit/records/beta/` of customer `beta` overlap; give the store a prefix of its own, or rename one of the two [isolation-reach]
-    tenantry.yml: warning: the GitHub environments `staging-plan` and `staging-apply` serve `acme`, `audit`, so a cloud role that trusts them cannot tell one customer from another; who must be held apart there too gets an environment of their own in `product.yaml`, such as `staging-acme`, and a role that trusts it alone [isolation-environment]
+    tenantry.yml: warning: the GitHub environments `staging-plan` and `staging-apply` serve `acme`, `audit`, so a cloud role that trusts them cannot tell one customer from another; with `customers.own_environments: true` each has environments of their own, such as `acme/staging-apply`, and a role can trust those alone [isolation-environment]
     tenantry.yml:1:14: the state of customer `audit` (`s3://ops/audit/`) and the store (`s3://ops/audit/`) are in one folder; give the store a prefix that is no customer's id, such as `s3://ops/tenantry-store` [collision-store]
     ");
     // The whole estate's check says it too, but not what is only shared.

@@ -429,18 +429,21 @@ fn written() -> Vec<(String, String)> {
     let environments = ["dev", "pre-prod", "production"]
         .map(|e| EnvironmentId::new(e).unwrap())
         .to_vec();
-    let mut out = manager(&ManagerPlan {
-        manager: RepoSlug::new("ops/infra-manager").unwrap(),
-        environments: environments.clone(),
-        bucket: "state".into(),
-        region: "eu-west-1".into(),
-        own_environments: false,
-        recipient: "age1".into(),
-        audit_key: "ed25519:".into(),
-        audit_bucket: None,
-        actions: actions.clone(),
-    })
-    .unwrap();
+    let mut out = Vec::new();
+    for own_environments in [false, true] {
+        let plan = ManagerPlan {
+            manager: RepoSlug::new("ops/infra-manager").unwrap(),
+            environments: environments.clone(),
+            bucket: "state".into(),
+            region: "eu-west-1".into(),
+            own_environments,
+            recipient: "age1".into(),
+            audit_key: "ed25519:".into(),
+            audit_bucket: None,
+            actions: actions.clone(),
+        };
+        out.extend(manager(&plan).unwrap());
+    }
     out.extend(
         customer(&CustomerPlan {
             project: "shop".into(),

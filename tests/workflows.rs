@@ -23,6 +23,7 @@ step="$1 ${TENANTRY_STACK:-}"
 [ "$1" = drift ] && step="$1 $2 ${TENANTRY_STACKS:-}"
 [ "$1" = customer ] && step="$* issues=${TENANTRY_ISSUES:-}"
 step=${step% }
+[ "$STAND_IN_OWN" = true ] && [ -n "${TENANTRY_ENVIRONMENT:-}" ] && step="$step in $TENANTRY_ENVIRONMENT"
 [ "${TENANTRY_FINAL:-}" = true ] && step="final report"
 printf '%s\n' "$step" >>"$STAND_IN_LOG"
 [ "$step" = "${STAND_IN_FAILS:-}" ] && exit 1
@@ -70,7 +71,7 @@ fn act(test: &str) -> Option<PathBuf> {
     act
 }
 
-fn render(template: &str, environments: &[&str]) -> String {
+fn render(template: &str, environments: &[&str], own: bool) -> String {
     let mut jinja = Environment::new();
     let syntax = SyntaxConfig::builder()
         .block_delimiters("<%", "%>")
@@ -88,6 +89,7 @@ fn render(template: &str, environments: &[&str]) -> String {
     let environments: Vec<_> = environments.iter().map(|&name| context! { name }).collect();
     let values = context! {
         environments,
+        own => if own { "${{ matrix.customer }}/" } else { "" },
         actions_ref => ACTIONS_REF,
         actions_version => "0.1.0",
         actions_repository => "tenantry/tenantry",
@@ -107,7 +109,8 @@ fn matrix(stacks: &[&str]) -> serde_json::Value {
         if matrix.get(environment).is_none() {
             matrix[environment] = serde_json::json!({"include": []});
         }
-        let row = serde_json::json!({"stack": stack, "request": "acme/push-1", "shard": "1/1", "stacks": stack});
+        let customer = stack.split('/').next().unwrap();
+        let row = serde_json::json!({"stack": stack, "request": "acme/push-1", "customer": customer, "shard": "1/1", "stacks": stack});
         matrix[environment]["include"]
             .as_array_mut()
             .unwrap()
@@ -124,6 +127,8 @@ struct Story<'a> {
     plan: &'a [&'a str],
     apply: &'a [&'a str],
     fails: &'a str,
+    /// Whether each customer has environments of their own.
+    own: bool,
 }
 
 const STORY: Story<'static> = Story {
@@ -134,6 +139,7 @@ const STORY: Story<'static> = Story {
     plan: &["acme/web/staging", "acme/web/production"],
     apply: &["acme/web/staging", "acme/web/production"],
     fails: "nothing",
+    own: false,
 };
 
 /// The steps in the order in which they ran, one per line; plans, which run side by side,
@@ -147,7 +153,7 @@ fn told(story: &Story<'_>) -> Option<String> {
     let workflow = repository.join(".github/workflows/workflow.yml");
     fs::write(
         &workflow,
-        render(story.workflow, &["staging", "production"]),
+        render(story.workflow, &["staging", "production"], story.own),
     )
     .unwrap();
     let event = root.join("event.json");
@@ -220,6 +226,7 @@ fn told(story: &Story<'_>) -> Option<String> {
         .args(["--env", &format!("STAND_IN_FAILS={}", story.fails)])
         .args(["--env", &format!("STAND_IN_MATRICES={matrices}")])
         .args(["--env", &format!("STAND_IN_ANY={any}")])
+        .args(["--env", &format!("STAND_IN_OWN={}", story.own)])
         .stdin(Stdio::null())
         .output()
         .unwrap();
@@ -276,6 +283,45 @@ fn a_push_is_planned_reported_and_applied_in_the_order_of_promotion() {
     tells(
         &story,
         &[&PLANNED[..], &STAGING, &PRODUCTION, &FINAL].concat(),
+    );
+}
+
+#[test]
+fn jobs_run_in_environments_of_their_customers_own() {
+    let story = Story {
+        name: "own",
+        plan: &["acme/web/staging", "globex/web/staging"],
+        apply: &["acme/web/staging"],
+        own: true,
+        ..STORY
+    };
+    tells(
+        &story,
+        &[
+            "intake",
+            "plan acme/web/staging in acme/staging-plan",
+            "plan globex/web/staging in globex/staging-plan",
+            "report",
+            "gate acme/web/staging in acme/staging-apply",
+            "apply acme/web/staging in acme/staging-apply",
+            "report",
+            "final report",
+        ],
+    );
+    let story = Story {
+        name: "own-drift",
+        plan: &["acme/web/production", "globex/web/staging"],
+        own: true,
+        ..DRIFT
+    };
+    tells(
+        &story,
+        &[
+            "drift list",
+            "drift check acme/web/production in acme/production-plan",
+            "drift check globex/web/staging in globex/staging-plan",
+            "drift report",
+        ],
     );
 }
 

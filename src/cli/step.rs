@@ -52,15 +52,22 @@ pub struct StackArgs {
     pub stack: crate::estate::StackId,
 }
 
+impl StackArgs {
+    /// The manager, for a job that works on this stack.
+    pub fn manager(&self, env: &Env, job: Job) -> Result<Manager, CliError> {
+        manager_for(&self.step, env, job, std::slice::from_ref(&self.stack))
+    }
+}
+
 /// Refuses to work in a job whose GitHub environment is not the stack's: its secrets and its
 /// protection would be another environment's.
-pub fn in_environment(
+fn in_environment(
     env: &Env,
-    manager: &Manager,
+    settings: &Settings,
     stack: &crate::estate::StackId,
     job: Job,
 ) -> Result<(), CliError> {
-    let wanted = manager.estate.settings.environment_of(job, stack);
+    let wanted = settings.environment_of(job, stack);
     match env.get("TENANTRY_ENVIRONMENT") {
         Some(name) if name != wanted => Err(CliError::failed(format!(
             "this job runs in environment `{}`, but `{stack}` needs `{wanted}`",
@@ -121,7 +128,20 @@ pub fn run_info(env: &Env, event: Option<&Value>) -> RunInfo {
 
 /// Puts a manager together.
 pub fn manager(args: &StepArgs, env: &Env) -> Result<Manager, CliError> {
+    manager_for(args, env, Job::Plan, &[])
+}
+
+/// The same for a job that works on these stacks, which must be a job of theirs.
+pub fn manager_for(
+    args: &StepArgs,
+    env: &Env,
+    job: Job,
+    stacks: &[crate::estate::StackId],
+) -> Result<Manager, CliError> {
     let (estate, rules) = estate(&args.estate)?;
+    for stack in stacks {
+        in_environment(env, &estate.settings, stack, job)?;
+    }
     let event = env
         .get("GITHUB_EVENT_PATH")
         .and_then(|p| std::fs::read(p).ok())

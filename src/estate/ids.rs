@@ -143,12 +143,13 @@ text_newtype!(
     }
 );
 text_newtype!(
-    /// Where a secret of GitHub Actions is: `owner/name`, or `owner/name/environment`.
+    /// Where a secret of GitHub Actions is: `owner/name`, or `owner/name/environment`, or
+    /// `owner/name/customer/environment` for an environment that is one customer's own.
     SecretPlace, "where a secret is",
     "`owner/name` or `owner/name/environment` in letters, digits, `-`, `_` and `.`",
     |t| {
         let parts: Vec<&str> = t.split('/').collect();
-        (2..=3).contains(&parts.len()) && parts.into_iter().all(is_name)
+        (2..=4).contains(&parts.len()) && parts.into_iter().all(is_name)
     }
 );
 text_newtype!(

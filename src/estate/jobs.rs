@@ -39,6 +39,14 @@ impl Job {
     pub fn own(self, customer: &CustomerId, environment: &EnvironmentId) -> String {
         format!("{customer}/{}", self.shared(environment))
     }
+
+    /// Which jobs run in an environment that is a customer's own; `None` if it is not.
+    pub fn of_own(customer: &CustomerId, name: &str) -> Option<Self> {
+        let rest = name.strip_prefix(customer.as_str())?.strip_prefix('/')?;
+        let (environment, job) = rest.rsplit_once('-')?;
+        EnvironmentId::new(environment).ok()?;
+        Self::ALL.into_iter().find(|j| j.name() == job)
+    }
 }
 
 impl Settings {
@@ -77,5 +85,17 @@ mod tests {
         settings.own_environments = true;
         assert_eq!(name(&settings, Job::Plan), "acme/production-plan");
         assert_eq!(name(&settings, Job::Apply), "acme/production-apply");
+        for (name, job) in [
+            ("acme/production-apply", Some(Job::Apply)),
+            ("acme/pre-prod-plan", Some(Job::Plan)),
+            ("acme-2/production-apply", None),
+            ("production-apply", None),
+            ("acme/-apply", None),
+            ("acme/apply", None),
+            ("acme/x/production-apply", None),
+            ("acme/production-deploy", None),
+        ] {
+            assert_eq!(Job::of_own(&stack.customer, name), job, "{name}");
+        }
     }
 }

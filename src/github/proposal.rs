@@ -60,6 +60,8 @@ pub enum Right {
     Runs,
     /// Environments.
     Environments,
+    /// Secrets and variables of environments.
+    EnvironmentSettings,
 }
 
 impl Right {
@@ -71,6 +73,7 @@ impl Right {
             Self::Variables => "Variables: write",
             Self::Runs => "Actions: write",
             Self::Environments => "Administration: write",
+            Self::EnvironmentSettings => "Environments: write",
         }
     }
 }
@@ -213,23 +216,11 @@ impl Client {
         absent(sent).map(|_| ())
     }
 
-    /// An environment with everything that GitHub says of it.
-    pub async fn environment_as_it_is(&self, repo: &RepoSlug, name: &str) -> Result<Value> {
-        self.read(&format!("/repos/{repo}/environments/{}", enc(name)))
-            .await
-    }
-
-    /// Makes an environment. What `body` does not demand is switched off, so this is for new ones.
-    pub async fn create_environment(
-        &self,
-        repo: &RepoSlug,
-        name: &str,
-        body: &Value,
-    ) -> Result<()> {
+    /// Removes an environment; one that is not there is removed already.
+    pub async fn remove_environment(&self, repo: &RepoSlug, name: &str) -> Result<()> {
         let path = format!("/repos/{repo}/environments/{}", enc(name));
-        self.write(Method::PUT, &path, body, Repeat::Safe)
-            .await
-            .map(|_| ())
+        let sent = self.send(Method::DELETE, &path, None, Repeat::Safe).await;
+        absent(sent).map(|_| ())
     }
 
     /// Whether a secret of that name is there, as far as whoever asks can see.
@@ -293,6 +284,11 @@ impl Client {
                 // More than GitHub's longest.
                 json!({"wait_timer": 50_000}),
             ),
+            Right::EnvironmentSettings => (
+                Method::PATCH,
+                format!("/environments/{NOBODY}/variables/{NOBODY}"),
+                json!({"value": "x"}),
+            ),
             Right::Runs => (
                 Method::POST,
                 "/actions/workflows/deploy.yml/dispatches".to_owned(),
@@ -303,7 +299,10 @@ impl Client {
         match self.write(method, &path, &body, Repeat::Safe).await {
             Err(GithubError::Conflict { .. }) => Ok(true),
             // There is no such variable; whoever may not write it is told 403.
-            Err(GithubError::NotFound { .. }) => Ok(right == Right::Variables),
+            Err(GithubError::NotFound { .. }) => Ok(matches!(
+                right,
+                Right::Variables | Right::EnvironmentSettings
+            )),
             Err(GithubError::Forbidden { .. }) => Ok(false),
             Err(e) => Err(e),
             Ok(_) => Err(GithubError::Unexpected {

@@ -60,6 +60,17 @@ impl Change {
         let body = json!({"name": name, "value": value});
         Self::new("POST", repo, "/actions/variables", body)
     }
+    /// Makes a variable of an environment.
+    pub fn new_environment_variable(
+        repo: &RepoSlug,
+        environment: &str,
+        name: &str,
+        value: &str,
+    ) -> Self {
+        let rest = format!("/environments/{}/variables", enc(environment));
+        let body = json!({"name": name, "value": value});
+        Self::new("POST", repo, &rest, body)
+    }
     /// Changes a variable.
     pub fn variable(repo: &RepoSlug, name: &str, value: &str) -> Self {
         let rest = format!("/actions/variables/{}", enc(name));
@@ -348,6 +359,15 @@ impl Client {
     /// The repository's variables.
     pub async fn variables(&self, repo: &RepoSlug) -> Result<BTreeMap<String, String>> {
         let path = format!("/repos/{repo}/actions/variables");
+        self.pages(&path, Some("variables")).await.map(by_name)
+    }
+    /// An environment's variables.
+    pub async fn environment_variables(
+        &self,
+        repo: &RepoSlug,
+        environment: &str,
+    ) -> Result<BTreeMap<String, String>> {
+        let path = format!("/repos/{repo}/environments/{}/variables", enc(environment));
         self.pages(&path, Some("variables")).await.map(by_name)
     }
     /// The organisation's variables that a repository is given.

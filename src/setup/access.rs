@@ -3,7 +3,7 @@
 //! What GitHub does not tell is said to be unknown; a list that could not be read is never shown
 //! as an empty one.
 
-use super::doctor::manager::logins;
+use super::doctor::environment::logins;
 use super::doctor::trust::Manager;
 use super::doctor::{Seen, seen};
 use crate::estate::ids::shown;

@@ -2,8 +2,9 @@
 //! it. Nothing that was made for them is destroyed, and no file of theirs is touched.
 
 use super::instructions::{self, Known, Purpose, WORKFLOW};
-use super::onboard::{self, Plan, Step};
+use super::onboard::{self, Plan, Sides, Step};
 use crate::estate::credential::PULL;
+use crate::estate::jobs::Job;
 use crate::estate::model::Customer;
 use crate::estate::resolve::Rules;
 use crate::estate::settings::HintMode;
@@ -31,10 +32,13 @@ pub struct Ask<'a> {
     pub manager: &'a RepoSlug,
     /// The provider's own text of the pull request.
     pub template: Option<&'a str>,
+    /// Whether something of theirs stands; none where the store was not asked.
+    pub stands: Option<bool>,
 }
 
-/// What is to be done in their repository.
-pub async fn look(client: &Client, ask: Ask<'_>) -> Result<Plan> {
+/// What is to be done in their repository, and in the manager's.
+pub async fn look(sides: &Sides, ask: Ask<'_>) -> Result<Plan> {
+    let client = &sides.customer;
     let (slug, ground, notes) = onboard::repository(client, ask.customer).await?;
     onboard::scopes(&ground, &slug)?;
     let branch = &ground.default_branch;
@@ -85,7 +89,27 @@ pub async fn look(client: &Client, ask: Ask<'_>) -> Result<Plan> {
             }
         }
     }
+    environments(&sides.manager, ask, &mut plan).await?;
     Ok(plan)
+}
+
+/// The environments that are theirs alone. Nothing is applied for them any more, so where that was
+/// done goes, with the key in it; what stands is looked at for drift until nothing does.
+async fn environments(client: &Client, ask: Ask<'_>, plan: &mut Plan) -> Result<()> {
+    if !ask.estate.settings.own_environments {
+        return Ok(());
+    }
+    let all = client.environments(ask.manager).await?;
+    for name in all.into_iter().map(|e| e.name) {
+        match Job::of_own(&ask.customer.id, &name) {
+            None => {}
+            Some(Job::Plan) if ask.stands != Some(false) => plan.keeps.push(format!(
+                "environment {name}: what stands is looked at for drift there"
+            )),
+            Some(_) => plan.steps.push(Step::NoEnvironment { name }),
+        }
+    }
+    Ok(())
 }
 
 /// The pull request that takes the workflow away, as far as it is missing.

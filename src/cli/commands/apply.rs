@@ -28,8 +28,7 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    let manager = step::manager(&args.stack.step, env)?;
-    step::in_environment(env, &manager, &args.stack.stack, Job::Apply)?;
+    let manager = args.stack.manager(env, Job::Apply)?;
     let identity = env.get("TENANTRY_SEAL_IDENTITY").ok_or_else(|| {
         CliError::usage("TENANTRY_SEAL_IDENTITY is not set")
             .hint("set it as a secret of the apply environment; `tenantry init manager` wrote it to a file")

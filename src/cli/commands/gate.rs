@@ -75,8 +75,7 @@ fn flag(text: &str) -> Result<bool, String> {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    let manager = step::manager(&args.stack.step, env)?;
-    step::in_environment(env, &manager, &args.stack.stack, Job::Apply)?;
+    let manager = args.stack.manager(env, Job::Apply)?;
     // "Re-run failed jobs" brings back this job alone: the plan is made again here.
     if is_rerun(&manager, &args.stack.request).await?
         && let Some(reason) = again(&manager, &args.stack, env, printer).await?

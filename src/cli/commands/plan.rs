@@ -24,8 +24,7 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    let manager = step::manager(&args.stack.step, env)?;
-    step::in_environment(env, &manager, &args.stack.stack, Job::Plan)?;
+    let manager = args.stack.manager(env, Job::Plan)?;
     let work = step::work_folder(env);
     let begun = step::Begun::new(printer, format!("planning {}", args.stack.stack));
     let machine = step::machine(env, &work, &begun);

@@ -3,7 +3,7 @@
 
 use super::customer::{Asked, Facts, Latest, WORKFLOW, judge};
 use super::workflow::Expected;
-use super::{Seen, Sheet, seen};
+use super::{Seen, Sheet, environment, seen};
 use crate::clock::Time;
 use crate::delivery::overview;
 use crate::estate::model::Customer;
@@ -53,13 +53,44 @@ impl Fleet<'_> {
     pub fn budget(&self, customers: &[&Customer]) -> Budget {
         let repos: Vec<RepoSlug> = repositories(customers);
         let each = if self.sends() { 2 } else { 1 };
+        let places = self.places(customers);
+        let own = match places.is_empty() {
+            true => 0,
+            false => environment::calls(places.len(), self.every_place()),
+        };
         Budget {
-            calls: repos.len() as u64 * each,
+            calls: repos.len() as u64 * each + own,
             // Of each query; measured on the number of nodes that it asks for (docs.github.com,
             // "Rate limits and query limits for the GraphQL API").
             points: self.source.survey_calls(&repos) as u64,
             creates: 0,
         }
+    }
+
+    /// The environments that are these customers' own.
+    fn places(&self, customers: &[&Customer]) -> Vec<environment::Place> {
+        let all = customers.iter();
+        all.flat_map(|c| environment::own(self.estate, c)).collect()
+    }
+
+    /// How many environments the manager repository has in all.
+    fn every_place(&self) -> usize {
+        let all: Vec<&Customer> = self.estate.customers.values().collect();
+        environment::shared(self.estate).len() + self.places(&all).len()
+    }
+
+    /// Whether the environments that are these customers' own are as they must be.
+    async fn environments(&self, customers: &[&Customer]) -> Sheet {
+        let mut sheet = Sheet::default();
+        let places = self.places(customers);
+        if places.is_empty() {
+            return sheet;
+        }
+        let (reader, estate, manager) = (self.reader, self.estate, self.manager);
+        let branch = seen(reader.settings(manager).await).map(|s| s.default_branch);
+        let ground = environment::read(reader, estate, manager, branch, &places).await;
+        environment::judge(estate, manager, &places, &ground, &mut sheet);
+        sheet
     }
 
     /// Reads and judges them.
@@ -129,6 +160,7 @@ impl Fleet<'_> {
             };
             sheet.extend(judge(asked, &facts));
         }
+        sheet.extend(self.environments(customers).await);
         sheet
     }
 

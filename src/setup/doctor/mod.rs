@@ -7,6 +7,7 @@
 pub mod check;
 pub mod credential;
 pub mod customer;
+pub mod environment;
 pub mod fleet;
 pub mod manager;
 pub mod owners;

@@ -1,10 +1,17 @@
 //! Carrying a plan out, step by step. Whatever a step finds done already counts as done.
 
+use super::environments::ROLE;
 use super::{Plan, Pull, Sides, Step, WORKFLOW};
-use crate::estate::{RepoSlug, Sha};
+use crate::estate::ids::BadId;
+use crate::estate::{RepoSlug, SecretName, SecretPlace, Sha};
 use crate::github::proposal::{Right, Target};
+use crate::github::setup::Change;
 use crate::github::{Client, GithubError};
+use crate::keyring::Secret;
 use crate::registry::RegistryError;
+use crate::registry::credential::give::give;
+use crate::setup::doctor::environment::SEAL_KEY;
+use crate::store::seal::SealIdentity;
 use serde_json::json;
 
 type Result<T> = std::result::Result<T, RegistryError>;
@@ -20,7 +27,12 @@ pub struct Done {
 
 /// Carries a plan out. Before the first step, every right that it needs is tried; `told` hears of
 /// each step that is done.
-pub async fn carry_out(sides: &Sides, plan: &Plan, told: &(dyn Fn(&str) + Sync)) -> Result<Done> {
+pub async fn carry_out(
+    sides: &Sides,
+    plan: &Plan,
+    seal: Option<&SealIdentity>,
+    told: &(dyn Fn(&str) + Sync),
+) -> Result<Done> {
     rights(sides, plan).await?;
     let mut done = Done {
         pull: plan.pull.clone(),
@@ -38,11 +50,27 @@ pub async fn carry_out(sides: &Sides, plan: &Plan, told: &(dyn Fn(&str) + Sync))
             }
             Step::Variable { name, value } => variable(client, slug, name, value).await?,
             Step::NoVariable { name } => client.remove_variable(slug, name).await?,
-            Step::Environment { name, body, .. } => {
+            Step::Environment { changes, .. } => {
+                for change in changes {
+                    sides.manager.carry_out(change).await?;
+                }
+            }
+            Step::NoEnvironment { name } => {
                 sides
                     .manager
-                    .create_environment(&plan.manager, name, body)
+                    .remove_environment(&plan.manager, name)
                     .await?;
+            }
+            Step::SealKey { environment } => seal_key(sides, plan, environment, seal).await?,
+            Step::Role { environment, role } => {
+                let change =
+                    Change::new_environment_variable(&plan.manager, environment, ROLE, role);
+                match sides.manager.carry_out(&change).await {
+                    Err(GithubError::Conflict { .. }) => {
+                        return Err(moved(&format!("variable {ROLE} of {environment} was set")));
+                    }
+                    other => other?,
+                }
             }
             Step::Open { .. } => done.pull = Some(open(client, slug, step).await?),
             Step::Close { number } => client.close_pull(slug, *number).await?,
@@ -65,7 +93,9 @@ async fn rights(sides: &Sides, plan: &Plan) -> Result<()> {
         }
         asked.push(right);
         let (client, slug) = match right {
-            Right::Runs | Right::Environments => (&sides.manager, &plan.manager),
+            Right::Runs | Right::Environments | Right::EnvironmentSettings => {
+                (&sides.manager, &plan.manager)
+            }
             _ => (&sides.customer, &plan.repository),
         };
         if !client.has(slug, right).await? {
@@ -83,6 +113,21 @@ async fn rights(sides: &Sides, plan: &Plan) -> Result<()> {
         format!("the token lacks {}; nothing was written", list.join(", ")),
         "TENANTRY_SETUP_TOKEN is for the customer's repository, GITHUB_TOKEN for the manager's; each stands in for the other. --pr opens the pull request and needs neither variables nor the manager's workflow",
     ))
+}
+
+/// Puts the key into an environment that was looked at, or made, before.
+async fn seal_key(
+    sides: &Sides,
+    plan: &Plan,
+    environment: &str,
+    seal: Option<&SealIdentity>,
+) -> Result<()> {
+    let bad = |e: BadId| RegistryError::refused(e.to_string(), "look at it on GitHub");
+    let place = SecretPlace::new(&format!("{}/{environment}", plan.manager)).map_err(bad)?;
+    let name = SecretName::new(SEAL_KEY).map_err(bad)?;
+    let key = seal.ok_or_else(|| moved("the key that opens plans was taken away"))?;
+    let secret = Secret::new(key.expose());
+    give(&sides.manager, &place, &name, &secret).await
 }
 
 /// Somebody was quicker than we, or did something else.

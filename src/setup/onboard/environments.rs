@@ -1,129 +1,149 @@
 //! Environments of the manager repository that are one customer's own. A job's identity towards a
 //! cloud names its environment, so with shared ones no cloud can tell two customers apart.
 
-use super::{Plan, Step};
-use crate::estate::model::Customer;
-use crate::estate::{Estate, RepoSlug};
-use crate::github::{Client, GithubError};
+use super::{Ask, Plan, Step};
+use crate::estate::ids::shown;
+use crate::estate::jobs::Job;
+use crate::github::Client;
 use crate::registry::RegistryError;
-use serde_json::{Value, json};
+use crate::setup::doctor::environment::{self, Place, SEAL_KEY};
+use crate::setup::doctor::seen;
+use crate::store::seal::SealIdentity;
+use std::collections::BTreeMap;
 
-/// `acme/production-apply`. No id holds a `/`, so no two customers have a name in common.
-pub fn names(estate: &Estate, customer: &Customer) -> Vec<(String, String)> {
-    let mut out = Vec::new();
-    for stack in estate.stacks_of(customer) {
-        for what in ["plan", "apply"] {
-            let shared = format!("{}-{what}", stack.environment);
-            let own = format!("{}/{shared}", customer.id);
-            if !out.iter().any(|(o, _)| *o == own) {
-                out.push((own, shared));
-            }
-        }
-    }
-    out
-}
+/// Holds the role that a job takes, for `role-to-assume` in the workflows.
+pub const ROLE: &str = "AWS_ROLE_ARN";
 
-/// The environments that are wanted and not there, each protected like the one that all share.
+/// The environments that are wanted and not there, each protected like the one that all share, and
+/// what they must hold.
 pub(super) async fn look(
     client: &Client,
-    estate: &Estate,
-    customer: &Customer,
+    ask: Ask<'_>,
     plan: &mut Plan,
 ) -> Result<(), RegistryError> {
-    if !estate.settings.own_environments {
+    let places = environment::own(ask.estate, ask.customer);
+    if places.is_empty() {
         return Ok(());
     }
-    for (own, shared) in names(estate, customer) {
-        if read(client, &plan.manager, &own).await?.is_some() {
-            plan.keeps.push(format!("environment {own}: it is there"));
-            continue;
+    let manager = ask.manager;
+    let branch = seen(client.settings(manager).await).map(|s| s.default_branch);
+    let ground = environment::read(client, ask.estate, manager, branch, &places).await;
+    let unread = |why: &str| {
+        RegistryError::refused(
+            format!("the environments of `{manager}` cannot be read: {why}"),
+            "let GITHUB_TOKEN read the manager repository's environments and their secrets",
+        )
+    };
+    let there = ground.there.as_ref().map_err(|why| unread(why))?;
+    ground.branch.as_ref().map_err(|why| unread(why))?;
+    let mut keyless = Vec::new();
+    for place in &places {
+        let found = there.get(&place.name);
+        match found {
+            Some(_) => {
+                let line = format!("environment {}: it is there", place.name);
+                plan.keeps.push(line);
+            }
+            None => plan.steps.push(make(ask, place, &ground)?),
         }
-        let model = read(client, &plan.manager, &shared).await?.ok_or_else(|| {
-            RegistryError::refused(
-                format!(
-                    "`{}` has no environment `{shared}` to protect `{own}` like",
-                    plan.manager
-                ),
-                "make it first, or take `customers.own_environments` out of tenantry.yml",
-            )
-        })?;
-        plan.steps.push(Step::Environment {
-            name: own,
-            like: shared,
-            body: protection(&model),
-        });
+        if place.opens {
+            let secrets = found.map(|f| f.secrets.as_ref()).transpose();
+            let secrets = secrets.map_err(|why| unread(why))?;
+            match (secrets.is_some_and(|s| s.contains(SEAL_KEY)), ask.seal) {
+                (true, _) => {}
+                (false, Some(key)) => plan.steps.push(seal(ask, place, key)?),
+                (false, None) => keyless.push(place.name.as_str()),
+            }
+        }
+        role(client, ask, place, found.is_some(), plan).await?;
     }
-    plan.notes.push(format!(
-        "tenantry's own jobs run in the environments that all customers share; those of {} are for the trust of clouds in jobs of yours, and hold no secret yet",
-        customer.id
-    ));
+    if !keyless.is_empty() {
+        plan.notes.push(format!(
+            "nothing can be applied in {} before the key that opens plans is there: set {SEAL_KEY} to it and run this again, or `gh secret set {SEAL_KEY} --repo {manager} --env …` for each",
+            keyless.join(", ")
+        ));
+    }
     Ok(())
 }
 
-async fn read(
+fn make(ask: Ask<'_>, place: &Place, ground: &environment::Ground) -> Result<Step, RegistryError> {
+    let like = place.pattern.clone().unwrap_or_default();
+    let pattern = ground.there.as_ref().is_ok_and(|t| t.contains_key(&like));
+    let made = environment::made(ask.estate, ask.manager, place, ground);
+    let Some((changes, reviewed)) = made.filter(|_| pattern) else {
+        return Err(RegistryError::refused(
+            format!(
+                "`{}` has no environment `{like}` to protect `{}` like",
+                ask.manager, place.name
+            ),
+            "make it first (`tenantry doctor --fix` does), or take `customers.own_environments` out of tenantry.yml",
+        ));
+    };
+    if !reviewed {
+        return Err(RegistryError::refused(
+            format!(
+                "nobody would be asked in `{}`: `{like}` has no required reviewers, although `gates.{}` demands approval",
+                place.name, place.environment
+            ),
+            "give it reviewers first, or name them in `gates` and run `tenantry doctor --fix`",
+        ));
+    }
+    Ok(Step::Environment {
+        name: place.name.clone(),
+        like,
+        changes,
+    })
+}
+
+/// The key must be the one whose other half seals plans; any other would open nothing.
+fn seal(ask: Ask<'_>, place: &Place, key: &SealIdentity) -> Result<Step, RegistryError> {
+    if ask.estate.settings.seal_recipient.as_deref() != Some(key.recipient().as_str()) {
+        return Err(RegistryError::refused(
+            format!(
+                "{SEAL_KEY} is another key than the one that `store.seal_recipient` in tenantry.yml is the public half of"
+            ),
+            "set it to the key that `tenantry init manager` wrote, or unset it",
+        ));
+    }
+    Ok(Step::SealKey {
+        environment: place.name.clone(),
+    })
+}
+
+/// The registry knows which role applies; it stands where workflows look for it.
+async fn role(
     client: &Client,
-    manager: &RepoSlug,
-    name: &str,
-) -> Result<Option<Value>, RegistryError> {
-    match client.environment_as_it_is(manager, name).await {
-        Ok(found) => Ok(Some(found)),
-        Err(GithubError::NotFound { .. }) => Ok(None),
-        Err(e) => Err(e.into()),
-    }
-}
-
-/// What an environment demands, as GitHub wants it to be set (docs.github.com, "Deployment
-/// environments").
-fn protection(model: &Value) -> Value {
-    let mut body = json!({"deployment_branch_policy": model["deployment_branch_policy"]});
-    // A list of branches is kept elsewhere; only protected ones is the nearest that is not wider.
-    if body.pointer("/deployment_branch_policy/custom_branch_policies") == Some(&json!(true)) {
-        body["deployment_branch_policy"] =
-            json!({"protected_branches": true, "custom_branch_policies": false});
-    }
-    for rule in model["protection_rules"].as_array().into_iter().flatten() {
-        match rule["type"].as_str() {
-            Some("wait_timer") => body["wait_timer"] = rule["wait_timer"].clone(),
-            Some("required_reviewers") => {
-                body["prevent_self_review"] = rule["prevent_self_review"].clone();
-                let all = rule["reviewers"].as_array().into_iter().flatten();
-                body["reviewers"] = all
-                    .map(|r| json!({"type": r["type"], "id": r["reviewer"]["id"]}))
-                    .collect();
-            }
-            _ => {}
+    ask: Ask<'_>,
+    place: &Place,
+    exists: bool,
+    plan: &mut Plan,
+) -> Result<(), RegistryError> {
+    let roles = &ask.customer.about.roles;
+    let Some(role) = roles
+        .get(&place.environment)
+        .filter(|_| place.job == Job::Apply)
+    else {
+        return Ok(());
+    };
+    let there = match exists {
+        true => {
+            client
+                .environment_variables(ask.manager, &place.name)
+                .await?
         }
+        false => BTreeMap::new(),
+    };
+    match there.get(ROLE) {
+        None => plan.steps.push(Step::Role {
+            environment: place.name.clone(),
+            role: role.clone(),
+        }),
+        Some(now) if now == role => {}
+        Some(now) => plan.notes.push(format!(
+            "{ROLE} of {} is {}, and the registry says {role}; it was left as it is",
+            place.name,
+            shown(now)
+        )),
     }
-    body
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_environment_is_protected_like_its_model() {
-        let model = json!({
-            "deployment_branch_policy": {"protected_branches": false, "custom_branch_policies": true},
-            "protection_rules": [
-                {"type": "wait_timer", "wait_timer": 5},
-                {"type": "required_reviewers", "prevent_self_review": true, "reviewers": [
-                    {"type": "Team", "reviewer": {"id": 7, "name": "ops"}},
-                ]},
-                {"type": "branch_policy"},
-            ],
-        });
-        assert_eq!(
-            protection(&model),
-            json!({
-                "deployment_branch_policy": {"protected_branches": true, "custom_branch_policies": false},
-                "wait_timer": 5, "prevent_self_review": true,
-                "reviewers": [{"type": "Team", "id": 7}],
-            })
-        );
-        assert_eq!(
-            protection(&json!({"deployment_branch_policy": null, "protection_rules": []})),
-            json!({"deployment_branch_policy": null})
-        );
-    }
+    Ok(())
 }

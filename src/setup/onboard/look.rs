@@ -13,6 +13,7 @@ use crate::github::{Client, GithubError};
 use crate::registry::RegistryError;
 use crate::registry::scaffold::Actions;
 use crate::setup::instructions::{self, Known, Purpose, WORKFLOW as TRIGGER, contracts};
+use crate::store::seal::SealIdentity;
 
 type Result<T> = std::result::Result<T, RegistryError>;
 
@@ -31,6 +32,8 @@ pub struct Ask<'a> {
     pub actions: &'a Actions,
     /// The provider's own templates.
     pub templates: &'a Templates,
+    /// The key that opens plans, for environments that are the customer's own.
+    pub seal: Option<&'a SealIdentity>,
     /// Only the pull request: no variables, and nothing is started.
     pub only_pull: bool,
 }
@@ -75,7 +78,7 @@ pub async fn look(sides: &Sides, ask: Ask<'_>) -> Result<Plan> {
         set_variables(client, ask, &mut plan).await?;
     }
     if !ask.only_pull {
-        environments::look(&sides.manager, ask.estate, ask.customer, &mut plan).await?;
+        environments::look(&sides.manager, ask, &mut plan).await?;
     }
     if opens {
         plan.steps.push(pull_step(ask, branch)?);

@@ -19,7 +19,10 @@ pub(crate) use look::{unreadable, variables};
 use crate::estate::{CustomerId, RepoSlug, Sha};
 use crate::github::Client;
 use crate::github::proposal::Right;
+use crate::github::setup::Change;
 use crate::report::escape::terminal;
+use crate::setup::doctor::environment::SEAL_KEY;
+use environments::ROLE;
 use serde_json::{Value, json};
 
 /// The branch that the pull request comes from.
@@ -79,8 +82,25 @@ pub enum Step {
         name: String,
         /// The one that it is protected like.
         like: String,
-        /// What it demands.
-        body: Value,
+        /// What makes it.
+        changes: Vec<Change>,
+    },
+    /// An environment that is taken away, with its secrets.
+    NoEnvironment {
+        /// Name.
+        name: String,
+    },
+    /// The key that opens plans, as a secret of an environment that does not have it.
+    SealKey {
+        /// Its name.
+        environment: String,
+    },
+    /// The cloud role of a customer's applies, as a variable of an environment.
+    Role {
+        /// Its name.
+        environment: String,
+        /// The role.
+        role: String,
     },
     /// A pull request.
     Open {
@@ -130,7 +150,8 @@ impl Step {
         match self {
             Self::Commit { .. } => Right::Contents,
             Self::Variable { .. } | Self::NoVariable { .. } => Right::Variables,
-            Self::Environment { .. } => Right::Environments,
+            Self::Environment { .. } | Self::NoEnvironment { .. } => Right::Environments,
+            Self::SealKey { .. } | Self::Role { .. } => Right::EnvironmentSettings,
             Self::Open { .. } | Self::Close { .. } => Right::Pulls,
             Self::Start { .. } => Right::Runs,
         }
@@ -171,6 +192,21 @@ impl Step {
                     "create environment {name} of {}, protected like {like}",
                     plan.manager
                 ),
+                String::new(),
+            ),
+            Self::NoEnvironment { name } => (
+                format!(
+                    "remove environment {name} of {}, with its secrets",
+                    plan.manager
+                ),
+                String::new(),
+            ),
+            Self::SealKey { environment } => (
+                format!("set secret {SEAL_KEY} of environment {environment}"),
+                String::new(),
+            ),
+            Self::Role { environment, role } => (
+                format!("set variable {ROLE} of environment {environment} to {role}"),
                 String::new(),
             ),
             Self::Open {
@@ -247,8 +283,22 @@ impl Plan {
                     json!({"step": "variable", "name": name, "value": value})
                 }
                 Step::NoVariable { name } => json!({"step": "remove-variable", "name": name}),
-                Step::Environment { name, like, body } => {
-                    json!({"step": "environment", "name": name, "like": like, "protection": body})
+                Step::Environment {
+                    name,
+                    like,
+                    changes,
+                } => {
+                    let protection = changes.first().map(|c| &c.body);
+                    json!({"step": "environment", "name": name, "like": like, "protection": protection})
+                }
+                Step::NoEnvironment { name } => {
+                    json!({"step": "remove-environment", "name": name})
+                }
+                Step::SealKey { environment } => {
+                    json!({"step": "environment-secret", "environment": environment, "name": SEAL_KEY})
+                }
+                Step::Role { environment, role } => {
+                    json!({"step": "environment-variable", "environment": environment, "name": ROLE, "value": role})
                 }
                 Step::Open {
                     branch,

@@ -57,6 +57,7 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         Status::Active => change::suspend(&estate, customer, &args.reason, args.public, today()?)
             .map_err(refused)?,
     };
+    let left = left(args, &estate, customer, env).await?;
     let templates = templates(&args.change.at.estate)?;
     let ask = Ask {
         estate: &estate,
@@ -64,9 +65,9 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         customer,
         manager: &manager,
         template: templates.farewell.as_deref(),
+        stands: left.stands.as_ref().map(|all| !all.is_empty()),
     };
-    let plan = look(&sides.customer, ask).await.map_err(refused)?;
-    let left = left(args, &estate, customer, env).await?;
+    let plan = look(&sides, ask).await.map_err(refused)?;
     if printer.format != Format::Json {
         let text = format!(
             "{}{}{}",
@@ -84,7 +85,9 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
                 "done: the registry says so; commit it and push, then their requests are refused",
             );
         }
-        carry_out(&sides, &plan, &told).await.map_err(refused)?;
+        carry_out(&sides, &plan, None, &told)
+            .await
+            .map_err(refused)?;
     } else {
         printer.progress("nothing was done (--dry-run)");
     }

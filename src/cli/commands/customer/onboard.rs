@@ -13,6 +13,7 @@ use crate::setup::onboard::{
     Ask, Done, First, Plan, Sides, Templates, Watch, carry_out, first, look,
 };
 use crate::store::Store;
+use crate::store::seal::SealIdentity;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Duration;
@@ -51,6 +52,8 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     let sides = sides(&estate, env)?;
     let actions = pinned(&args.pin, &args.at.estate, env).await?;
     let templates = templates(&args.at.estate)?;
+    let seal = env.get("TENANTRY_SEAL_IDENTITY");
+    let seal = seal.map(SealIdentity::parse).transpose()?;
     let ask = Ask {
         estate: &estate,
         rules: &rules,
@@ -58,6 +61,7 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         manager: &manager,
         actions: &actions,
         templates: &templates,
+        seal: seal.as_ref(),
         only_pull: args.pr,
     };
     let plan = look(&sides, ask).await.map_err(refused)?;
@@ -76,7 +80,9 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         });
     }
     let told = |line: &str| printer.progress(line);
-    let done = carry_out(&sides, &plan, &told).await.map_err(refused)?;
+    let done = carry_out(&sides, &plan, seal.as_ref(), &told)
+        .await
+        .map_err(refused)?;
     let store = store(&estate, env)?;
     let (exit, answer) = match &done.pull {
         Some(pull) if !args.no_wait && !args.pr => {

@@ -46,10 +46,7 @@ pub struct Args {
 
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
-    let manager = step::manager(&args.step, env)?;
-    for stack in &args.stacks {
-        step::in_environment(env, &manager, stack, Job::Plan)?;
-    }
+    let manager = step::manager_for(&args.step, env, Job::Plan, &args.stacks)?;
     let stacks = match args.stacks.is_empty() {
         false => args.stacks.clone(),
         true => due(&manager, args).await?,

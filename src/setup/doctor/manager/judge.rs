@@ -1,12 +1,11 @@
 //! Judges what was read of the manager repository.
 
-use super::{Asked, Facts, closed, environment, files};
+use super::{Asked, Facts, closed, files};
 use crate::estate::ids::shown;
-use crate::estate::model::EngineKind;
 use crate::estate::settings::StateBackend;
 use crate::github::setup::Change;
 use crate::setup::doctor::check as checks;
-use crate::setup::doctor::{Repair, Sheet};
+use crate::setup::doctor::{Repair, Sheet, environment};
 use std::collections::BTreeSet;
 
 /// Everything about the manager repository.
@@ -15,7 +14,13 @@ pub fn judge(asked: &Asked<'_>, facts: &Facts) -> Sheet {
     repository(asked, facts, &mut sheet);
     secrets(asked, facts, &mut sheet);
     variables(asked, facts, &mut sheet);
-    environment::judge(asked, facts, &mut sheet);
+    environment::judge(
+        asked.estate,
+        asked.repository,
+        &environment::shared(asked.estate),
+        &facts.environments,
+        &mut sheet,
+    );
     files::judge(asked, facts, &mut sheet);
     closed::actions(asked, facts, &mut sheet);
     closed::branch(asked, facts, &mut sheet);
@@ -186,13 +191,4 @@ pub(in crate::setup::doctor) fn list(names: &[String]) -> String {
         n if n > 4 => format!("{} and {} more", shown.join(", "), n - 4),
         _ => shown.join(", "),
     }
-}
-
-/// Whether an environment's product has plans to open.
-pub(super) fn seals(asked: &Asked<'_>, environment: &crate::estate::EnvironmentId) -> bool {
-    asked
-        .estate
-        .products
-        .values()
-        .any(|p| p.engine == EngineKind::Terraform && p.environments.contains(environment))
 }

@@ -1,24 +1,23 @@
 //! The manager repository: what is read of it, and how that is judged.
 
 mod closed;
-mod environment;
 mod files;
 mod judge;
 mod read;
 
 pub(super) use closed::{close_default, scanning};
-pub use environment::logins;
 pub use judge::judge;
 pub(super) use judge::list;
 pub use read::read;
 
 use super::Seen;
+use super::environment::Ground;
 use super::workflow::Expected;
 use crate::estate::{Estate, RepoSlug};
 use crate::github::model::Ruleset;
 use crate::github::setup::{
-    ActionsPermissions, ActiveRule, BranchProtection, EnvironmentSettings, RepositorySettings,
-    SelectedActions, WorkflowState, WorkflowToken,
+    ActionsPermissions, ActiveRule, BranchProtection, RepositorySettings, SelectedActions,
+    WorkflowState, WorkflowToken,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -46,10 +45,8 @@ pub struct Facts {
     pub secrets: Seen<BTreeSet<String>>,
     /// Its variables, over those of its organisation.
     pub variables: Seen<BTreeMap<String, String>>,
-    /// Its environments.
-    pub environments: Seen<BTreeMap<String, EnvironmentFacts>>,
-    /// Numbers of the people whose approval counts.
-    pub approvers: BTreeMap<String, Seen<u64>>,
+    /// The environments that all customers share.
+    pub environments: Ground,
     /// The workflow files: blob and text.
     pub files: BTreeMap<String, Seen<Option<(String, String)>>>,
     /// Whether an earlier repair of the files waits for somebody to merge it, by branch.
@@ -68,15 +65,4 @@ pub struct Facts {
     pub protection: Seen<Option<BranchProtection>>,
     /// All rulesets, where hints are dispatched directly.
     pub rulesets: Option<Seen<Vec<Ruleset>>>,
-}
-
-/// An environment.
-#[derive(Debug, Clone)]
-pub struct EnvironmentFacts {
-    /// Its protection.
-    pub settings: EnvironmentSettings,
-    /// The branches on its list.
-    pub branches: Seen<Vec<String>>,
-    /// Names of its secrets.
-    pub secrets: Seen<BTreeSet<String>>,
 }

@@ -1,11 +1,11 @@
 //! Reads how the manager repository is set up.
 
-use super::{Asked, EnvironmentFacts, Facts};
+use super::{Asked, Facts};
 use crate::estate::RepoSlug;
 use crate::estate::settings::HintMode;
+use crate::github::Client;
 use crate::github::api::FileAt;
-use crate::github::{Client, GithubError};
-use crate::setup::doctor::{Seen, seen};
+use crate::setup::doctor::{Seen, environment, seen};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Reads everything that is judged. Nothing that cannot be read stops the rest.
@@ -48,6 +48,7 @@ pub async fn read(github: &Client, asked: &Asked<'_>) -> Facts {
     let waiting = github
         .has_branch(repo, &asked.expected.branch("manager"))
         .await;
+    let shared = environment::shared(asked.estate);
     let rulesets = match asked.estate.settings.hints {
         HintMode::Direct => Some(seen(github.rulesets(repo).await)),
         HintMode::Poll | HintMode::Inbox => None,
@@ -57,8 +58,7 @@ pub async fn read(github: &Client, asked: &Asked<'_>) -> Facts {
         head,
         secrets,
         variables,
-        environments: environments(github, repo).await,
-        approvers: approvers(github, asked).await,
+        environments: environment::read(github, asked.estate, repo, branch, &shared).await,
         files,
         waiting: seen(waiting),
         states: seen(github.workflow_states(repo).await),
@@ -106,48 +106,4 @@ async fn file(
         FileAt::TooLarge(size) => Err(format!("`{path}` has {size} bytes, more than are read")),
         FileAt::NotRegular(mode) => Err(format!("`{path}` is no regular file (mode {mode})")),
     }
-}
-
-async fn environments(
-    github: &Client,
-    repo: &RepoSlug,
-) -> Seen<BTreeMap<String, EnvironmentFacts>> {
-    let mut out = BTreeMap::new();
-    for settings in seen(github.environments(repo).await)? {
-        let custom = settings
-            .deployment_branch_policy
-            .is_some_and(|p| p.custom_branch_policies);
-        let branches = match custom {
-            true => seen(github.environment_branches(repo, &settings.name).await),
-            false => Ok(Vec::new()),
-        };
-        let secrets = seen(github.secret_names(repo, Some(&settings.name)).await);
-        let name = settings.name.clone();
-        let facts = EnvironmentFacts {
-            settings,
-            branches,
-            secrets,
-        };
-        out.insert(name, facts);
-    }
-    Ok(out)
-}
-
-/// The numbers behind the logins that the gates name.
-async fn approvers(github: &Client, asked: &Asked<'_>) -> BTreeMap<String, Seen<u64>> {
-    let mut out = BTreeMap::new();
-    for rule in asked.estate.settings.gates.values() {
-        for login in &rule.approvers {
-            if !out.contains_key(login) {
-                let id = match github.user_id(login).await {
-                    Err(GithubError::NotFound { .. }) => {
-                        Err(format!("there is no account `{login}`"))
-                    }
-                    other => seen(other),
-                };
-                out.insert(login.clone(), id);
-            }
-        }
-    }
-    out
 }

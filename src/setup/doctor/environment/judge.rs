@@ -4,65 +4,91 @@
 //! name. So there is one repair for an environment, whatever was found, and what is there already
 //! is part of it.
 
-use super::judge::{list, seals};
-use super::{Asked, EnvironmentFacts, Facts};
-use crate::estate::EnvironmentId;
+use super::{Facts, Ground, Place, SEAL_KEY};
 use crate::estate::ids::shown;
+use crate::estate::jobs::Job;
 use crate::estate::settings::GateRule;
+use crate::estate::{Estate, RepoSlug};
 use crate::github::model::ProtectionRule;
 use crate::github::setup::Change;
 use crate::setup::doctor::check as checks;
+use crate::setup::doctor::manager::list;
 use crate::setup::doctor::{Check, Repair, Seen, Sheet};
 use serde_json::{Value, json};
 
-/// The environments of all plans and applies.
-pub(super) fn judge(asked: &Asked<'_>, facts: &Facts, sheet: &mut Sheet) {
-    for environment in asked.estate.environments() {
-        let gate = asked.estate.settings.gate(&environment);
-        for apply in [false, true] {
-            let kind = if apply { "apply" } else { "plan" };
-            let name = format!("{environment}-{kind}");
-            let gate = apply.then_some(&gate);
-            let wanted = Wanted {
-                asked,
-                facts,
-                name: &name,
-                gate,
-            };
-            wanted.judge(sheet);
-            if apply && seals(asked, &environment) {
-                seal_key(&environment, facts, &name, sheet);
-            }
-        }
+/// Judges these places.
+pub fn judge(
+    estate: &Estate,
+    repository: &RepoSlug,
+    places: &[Place],
+    ground: &Ground,
+    sheet: &mut Sheet,
+) {
+    for place in places {
+        let gate = estate.settings.gate(&place.environment);
+        let wanted = Wanted::new(repository, place, &gate, ground);
+        wanted.judge(sheet);
+        seal_key(repository, place, ground, sheet);
     }
 }
 
-/// The secret of an apply environment.
-fn seal_key(environment: &EnvironmentId, facts: &Facts, name: &str, sheet: &mut Sheet) {
-    let secret = "TENANTRY_SEAL_IDENTITY";
-    let subject = format!("{name}/{secret}");
-    let there = match &facts.environments {
+/// What makes a place that is not there, and whether somebody is asked before its jobs where the
+/// settings demand it; `None` where the default branch is not known.
+pub fn made(
+    estate: &Estate,
+    repository: &RepoSlug,
+    place: &Place,
+    ground: &Ground,
+) -> Option<(Vec<Change>, bool)> {
+    let gate = estate.settings.gate(&place.environment);
+    let wanted = Wanted::new(repository, place, &gate, ground);
+    let (changes, asked) = wanted.changes(None)?;
+    Some((changes, asked || !wanted.asks()))
+}
+
+/// The key that opens plans, which jobs that plan must not have.
+fn seal_key(repository: &RepoSlug, place: &Place, ground: &Ground, sheet: &mut Sheet) {
+    let subject = format!("{}/{SEAL_KEY}", place.name);
+    let there = match &ground.there {
         Err(why) => Err(why.clone()),
-        Ok(all) => match all.get(name) {
+        Ok(all) => match all.get(&place.name) {
             None => return,
             Some(found) => found.secrets.clone(),
         },
     };
-    sheet.judge(&checks::MANAGER_SECRET, subject, &there, |there| {
-        (!there.contains(secret)).then(|| {
-            let text = format!(
-                "the secret is missing in the environment; no plan for {environment} can be opened"
-            );
-            (text, None)
-        })
-    });
+    if place.job == Job::Plan {
+        let check = &checks::MANAGER_SEAL_SCOPE;
+        sheet.judge(check, subject, &there, |there| {
+            there.contains(SEAL_KEY).then(|| {
+                let text = "the key that opens plans is a secret of an environment that plans";
+                (text.into(), None)
+            })
+        });
+    } else if place.opens {
+        sheet.judge(&checks::MANAGER_SECRET, subject.as_str(), &there, |there| {
+            (!there.contains(SEAL_KEY)).then(|| {
+                let text = format!(
+                    "the secret is missing in the environment; no plan for {} can be opened",
+                    place.environment
+                );
+                (text, None)
+            })
+        });
+        if there.is_ok_and(|there| !there.contains(SEAL_KEY)) {
+            sheet.remedy(format!(
+                "gh secret set {SEAL_KEY} --repo {repository} --env {}",
+                place.name
+            ));
+        }
+    }
 }
 
 /// One environment, and what it must have.
 struct Wanted<'a> {
-    asked: &'a Asked<'a>,
-    facts: &'a Facts,
+    repository: &'a RepoSlug,
+    ground: &'a Ground,
     name: &'a str,
+    pattern: Option<&'a Facts>,
     /// For applies.
     gate: Option<&'a GateRule>,
 }
@@ -70,9 +96,31 @@ struct Wanted<'a> {
 /// One rule of an environment: a sentence where it is broken.
 type Broken = (&'static Check, Option<String>);
 
-impl Wanted<'_> {
+impl<'a> Wanted<'a> {
+    fn new(
+        repository: &'a RepoSlug,
+        place: &'a Place,
+        gate: &'a GateRule,
+        ground: &'a Ground,
+    ) -> Self {
+        let there = ground.there.as_ref().ok();
+        let pattern = place.pattern.as_ref().zip(there);
+        Self {
+            repository,
+            ground,
+            name: &place.name,
+            pattern: pattern.and_then(|(name, there)| there.get(name)),
+            gate: (place.job == Job::Apply).then_some(gate),
+        }
+    }
+
+    /// Whether somebody has to approve.
+    fn asks(&self) -> bool {
+        self.gate.is_some_and(|g| g.approval)
+    }
+
     fn judge(&self, sheet: &mut Sheet) {
-        let there = match &self.facts.environments {
+        let there = match &self.ground.there {
             Err(why) => {
                 sheet.unchecked(&checks::MANAGER_ENVIRONMENT, self.name, why.clone());
                 return;
@@ -112,7 +160,7 @@ impl Wanted<'_> {
     }
 
     /// Whose approval GitHub asks for, against whose counts.
-    fn reviewers(&self, gate: &GateRule, there: &EnvironmentFacts) -> Option<String> {
+    fn reviewers(&self, gate: &GateRule, there: &Facts) -> Option<String> {
         let logins = logins(&there.settings.protection_rules);
         let rule = rule(there, "required_reviewers");
         if rule.is_none_or(|r| r.reviewers.is_empty()) {
@@ -134,7 +182,7 @@ impl Wanted<'_> {
         })
     }
 
-    fn bypass(&self, there: &EnvironmentFacts, sheet: &mut Sheet) {
+    fn bypass(&self, there: &Facts, sheet: &mut Sheet) {
         let check = &checks::MANAGER_ADMIN_BYPASS;
         match there.settings.can_admins_bypass {
             None => sheet.unchecked(check, self.name, "GitHub does not say"),
@@ -147,13 +195,11 @@ impl Wanted<'_> {
     }
 
     fn default_branch(&self) -> Seen<&str> {
-        let settings = self.facts.settings.as_ref();
-        settings
-            .map(|s| s.default_branch.as_str())
-            .map_err(Clone::clone)
+        let branch = self.ground.branch.as_deref();
+        branch.map_err(Clone::clone)
     }
 
-    fn branches(&self, there: &EnvironmentFacts, repair: Option<Repair>, sheet: &mut Sheet) {
+    fn branches(&self, there: &Facts, repair: Option<Repair>, sheet: &mut Sheet) {
         let check = &checks::MANAGER_ENVIRONMENT_BRANCH;
         let both = match (self.default_branch(), &there.branches) {
             (Ok(branch), Ok(named)) => Ok((branch, named)),
@@ -181,40 +227,48 @@ impl Wanted<'_> {
         });
     }
 
-    /// One change for everything that GitHub can set, and whether there are reviewers then.
-    fn repair(&self, there: Option<&EnvironmentFacts>) -> Option<(Repair, bool)> {
+    /// One repair for everything that GitHub can set, and whether there are reviewers then.
+    fn repair(&self, there: Option<&Facts>) -> Option<(Repair, bool)> {
+        let (changes, reviewed) = self.changes(there)?;
+        let says = match there {
+            None => format!("make the environment {} with its protection", self.name),
+            Some(_) => format!("set the protection of the environment {}", self.name),
+        };
+        let repair = Repair::github(says, changes);
+        Some(match self.asks() && !reviewed {
+            true => (
+                repair.then(format!("name reviewers in the environment {}", self.name)),
+                false,
+            ),
+            false => (repair, reviewed),
+        })
+    }
+
+    fn changes(&self, there: Option<&Facts>) -> Option<(Vec<Change>, bool)> {
         let branch = self.default_branch().ok()?;
-        let repo = self.asked.repository;
         let mut body = json!({
             "deployment_branch_policy": {"protected_branches": false, "custom_branch_policies": true},
         });
-        let rules = there.map_or(&[][..], |t| &t.settings.protection_rules);
-        let mut reviewers: Vec<Value> = rules
-            .iter()
-            .flat_map(|r| &r.reviewers)
-            .filter_map(|r| Some(json!({"type": r.get("type")?, "id": r.pointer("/reviewer/id")?})))
-            .collect();
+        // One that is not there yet begins as its pattern is.
+        let like = there.or(self.pattern);
+        let rules = like.map_or(&[][..], |t| &t.settings.protection_rules);
+        let mut reviewers = reviewers(rules);
         let wait = rules.iter().filter_map(|r| r.wait_timer).max().unwrap_or(0);
         let mut wait_wanted = wait;
         let mut prevent = rules.iter().any(|r| r.prevent_self_review == Some(true));
         if let Some(gate) = self.gate {
             wait_wanted = wait.max(gate.wait_minutes);
             if gate.approval {
+                if let Some(pattern) = self.pattern.filter(|_| reviewers.is_empty()) {
+                    reviewers = self::reviewers(&pattern.settings.protection_rules);
+                }
                 let logins = logins(rules);
                 let none = !gate
                     .approvers
                     .iter()
                     .any(|a| logins.iter().any(|l| l.eq_ignore_ascii_case(a)));
                 if reviewers.is_empty() || none {
-                    for login in gate
-                        .approvers
-                        .iter()
-                        .take(6usize.saturating_sub(reviewers.len()))
-                    {
-                        if let Some(Ok(id)) = self.facts.approvers.get(login) {
-                            reviewers.push(json!({"type": "User", "id": id}));
-                        }
-                    }
+                    self.add_approvers(gate, &mut reviewers);
                 }
                 prevent = true;
             }
@@ -226,7 +280,7 @@ impl Wanted<'_> {
             body["reviewers"] = json!(reviewers);
             body["prevent_self_review"] = json!(prevent);
         }
-        let policy = there.and_then(|t| t.settings.deployment_branch_policy);
+        let policy = like.and_then(|t| t.settings.deployment_branch_policy);
         // A policy that a person has chosen stays as it is.
         if let Some(policy) = policy.filter(|p| p.protected_branches) {
             body["deployment_branch_policy"] = json!({
@@ -234,28 +288,38 @@ impl Wanted<'_> {
                 "custom_branch_policies": policy.custom_branch_policies,
             });
         }
-        let mut changes = vec![Change::environment(repo, self.name, body)];
+        let mut changes = vec![Change::environment(self.repository, self.name, body)];
         let named = there.is_some_and(|t| t.branches.as_ref().is_ok_and(|b| !b.is_empty()));
         if !named && !policy.is_some_and(|p| p.protected_branches) {
-            changes.push(Change::environment_branch(repo, self.name, branch));
+            let change = Change::environment_branch(self.repository, self.name, branch);
+            changes.push(change);
         }
-        let says = match there {
-            None => format!("make the environment {} with its protection", self.name),
-            Some(_) => format!("set the protection of the environment {}", self.name),
-        };
-        let repair = Repair::github(says, changes);
-        let asks = self.gate.is_some_and(|g| g.approval);
-        Some(match (asks, reviewers.is_empty()) {
-            (true, true) => (
-                repair.then(format!("name reviewers in the environment {}", self.name)),
-                false,
-            ),
-            (_, empty) => (repair, !empty),
-        })
+        Some((changes, !reviewers.is_empty()))
+    }
+
+    /// Adds those whose approval counts, as far as GitHub's six reach.
+    fn add_approvers(&self, gate: &GateRule, reviewers: &mut Vec<Value>) {
+        let room = 6usize.saturating_sub(reviewers.len());
+        for login in gate.approvers.iter().take(room) {
+            if let Some(Ok(id)) = self.ground.approvers.get(login) {
+                let one = json!({"type": "User", "id": id});
+                if !reviewers.contains(&one) {
+                    reviewers.push(one);
+                }
+            }
+        }
     }
 }
 
-fn rule<'a>(there: &'a EnvironmentFacts, kind: &str) -> Option<&'a ProtectionRule> {
+fn reviewers(rules: &[ProtectionRule]) -> Vec<Value> {
+    rules
+        .iter()
+        .flat_map(|r| &r.reviewers)
+        .filter_map(|r| Some(json!({"type": r.get("type")?, "id": r.pointer("/reviewer/id")?})))
+        .collect()
+}
+
+fn rule<'a>(there: &'a Facts, kind: &str) -> Option<&'a ProtectionRule> {
     let mut rules = there.settings.protection_rules.iter();
     rules.find(|r| r.kind == kind)
 }
@@ -269,13 +333,13 @@ pub fn logins(rules: &[ProtectionRule]) -> Vec<String> {
         .collect()
 }
 
-fn self_review(there: &EnvironmentFacts) -> Option<String> {
+fn self_review(there: &Facts) -> Option<String> {
     let rule = rule(there, "required_reviewers")?;
     (rule.prevent_self_review != Some(true))
         .then(|| "whoever started the run may approve it".to_owned())
 }
 
-fn wait(gate: &GateRule, there: &EnvironmentFacts) -> Option<String> {
+fn wait(gate: &GateRule, there: &Facts) -> Option<String> {
     let minutes = rule(there, "wait_timer").and_then(|r| r.wait_timer);
     let minutes = minutes.unwrap_or(0);
     (minutes < gate.wait_minutes).then(|| {

@@ -1,0 +1,277 @@
+//! Customers whose jobs run in environments of their own: what makes them, that one customer's
+//! approval opens nothing of another's, and what goes when a customer goes.
+
+mod support;
+
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use support::planted::Planted;
+use support::registry::files;
+use support::said::Said;
+use support::{Tested, expect, manager_files, path, settings, skip, steps, tool};
+use tenantry::local::stage::{Engine, Hints, MANAGER, REVIEWER, Stage};
+use tenantry::store::seal::SealIdentity;
+
+const CUSTOMERS: [&str; 3] = ["acme", "globex", "initech"];
+const ROLE: &str = "arn:aws:iam::123456789012:role/acme-apply";
+
+struct World {
+    stage: Stage,
+    estate: PathBuf,
+    planted: Planted,
+    dir: tempfile::TempDir,
+}
+
+impl World {
+    async fn new() -> Result<Self, Box<dyn Error>> {
+        let dir = tempfile::tempdir()?;
+        let stage = dir.path().join("stage");
+        let mut wanted = settings(&stage, Engine::Terraform, Hints::Poll, steps())?;
+        wanted.own_environments = true;
+        let world = Self {
+            stage: Stage::set(wanted).await?,
+            estate: dir.path().join("estate"),
+            planted: Planted::default(),
+            dir,
+        };
+        for (path, bytes) in manager_files(&world.stage).await? {
+            let place = world.estate.join(path);
+            std::fs::create_dir_all(place.parent().ok_or("no folder")?)?;
+            std::fs::write(place, bytes)?;
+        }
+        // Acme's applies take a role, as the registry says.
+        let entry = "customers/acme/metadata.yaml";
+        let text = std::fs::read_to_string(world.estate.join(entry))?;
+        let text = format!("{text}roles:\n  production: {ROLE}\n");
+        std::fs::write(world.estate.join(entry), &text)?;
+        let body =
+            json!({"repo": MANAGER, "user": REVIEWER, "message": "Role", "files": {entry: text}});
+        world.stage.admin("POST", "/_local/commits", body).await?;
+        world.stage.server.idle().await;
+        Ok(world)
+    }
+
+    fn run(&self, args: &[&str], seal: Option<&str>) -> Result<Said, Box<dyn Error>> {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tenantry"));
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", path())
+            .env("GITHUB_API_URL", &self.stage.server.url)
+            .env("GITHUB_TOKEN", &self.stage.server.token)
+            .env("TENANTRY_SOURCE_TOKEN", &self.stage.server.token)
+            .env("TENANTRY_ACTIONS_REF", "a".repeat(40))
+            .envs(seal.map(|key| ("TENANTRY_SEAL_IDENTITY", key)))
+            .current_dir(&self.estate)
+            .stdin(Stdio::null());
+        self.planted.unsaid(Said::of(command.output()?)?)
+    }
+
+    /// What doctor finds about environments, `id subject`.
+    fn found(&self) -> Result<BTreeSet<String>, Box<dyn Error>> {
+        let json = self.run(&["doctor", "--all", "--format", "json"], None)?;
+        let json = json.json()?;
+        let all = json["checks"].as_array().ok_or("no checks")?.iter();
+        let word = |v: &Value, key: &str| v[key].as_str().unwrap_or_default().to_owned();
+        Ok(all
+            .filter(|c| c["outcome"] == "finding")
+            .map(|c| format!("{} {}", word(c, "id"), word(c, "subject")))
+            .filter(|f| f.contains("/production-") || f.contains("/staging-"))
+            .collect())
+    }
+
+    /// Decides about one environment that a run waits for.
+    async fn decide(&self, run: u64, environment: &str, state: &str) -> Tested {
+        let path = format!("/repos/{MANAGER}/actions/runs/{run}/pending_deployments");
+        let pending = self.stage.by(REVIEWER, "GET", &path, Value::Null).await?;
+        let id = pending
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|p| p["environment"]["name"] == environment)
+            .ok_or_else(|| format!("nothing waits for {environment}: {pending}"))?["environment"]
+            ["id"]
+            .clone();
+        let body = json!({"environment_ids": [id], "state": state, "comment": "seen"});
+        self.stage.by(REVIEWER, "POST", &path, body).await?;
+        Ok(())
+    }
+
+    /// Waits until a run waits for exactly these environments.
+    async fn waits(&self, wanted: &[&str]) -> Result<u64, Box<dyn Error>> {
+        let wanted: BTreeSet<String> = wanted.iter().map(|w| (*w).to_owned()).collect();
+        let mut last = None;
+        for _ in 0..1_200 {
+            last = self.stage.waiting().await?;
+            if let Some((run, names)) = &last
+                && names.iter().cloned().collect::<BTreeSet<_>>() == wanted
+            {
+                return Ok(*run);
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        Err(format!("{wanted:?}, not {last:?}\n{}", self.stage.logs().await?).into())
+    }
+
+    /// What the customer reads at its default branch.
+    async fn says(&self, customer: &str) -> Result<String, Box<dyn Error>> {
+        let tenant = self.stage.tenant(customer).ok_or("no such tenant")?.clone();
+        let path = format!("/repos/{}/git/ref/heads/main", tenant.repository);
+        let head = self.stage.admin("GET", &path, Value::Null).await?;
+        let head = head["object"]["sha"].as_str().ok_or("no head")?.to_owned();
+        let status = self.stage.status(&tenant, &head).await?;
+        let status = status.ok_or("no status")?;
+        Ok(format!("{}: {}", status.state, status.description))
+    }
+
+    /// Waits until the customer reads this.
+    async fn told(&self, customer: &str, wanted: &str) -> Tested {
+        let mut last = String::new();
+        for _ in 0..1_200 {
+            last = self.says(customer).await?;
+            if last == wanted {
+                return Ok(());
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
+        expect(
+            &self.stage,
+            &format!("{customer}: {last}, not {wanted}"),
+            false,
+        )
+        .await
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_customers_approval_opens_nothing_of_another() -> Tested {
+    if tool("terraform").is_none() {
+        return skip(
+            "one_customers_approval_opens_nothing_of_another",
+            "terraform is not installed",
+        );
+    }
+    let world = World::new().await?;
+    let key = world.stage.identity.expose();
+    world.planted.add(&key)?;
+
+    // Nobody has made the environments: doctor misses each, and makes them.
+    let missing = world.found()?;
+    let every = |id: &str, what: &[&str]| -> BTreeSet<String> {
+        let each =
+            |c: &str| -> Vec<String> { what.iter().map(|w| format!("{id} {c}/{w}")).collect() };
+        CUSTOMERS.iter().flat_map(|c| each(c)).collect()
+    };
+    let places = [
+        "staging-plan",
+        "staging-apply",
+        "production-plan",
+        "production-apply",
+    ];
+    assert_eq!(missing, every("manager-environment", &places));
+    let fixed = world.run(&["doctor", "customer", "globex", "--fix", "--yes"], None)?;
+    assert!(
+        fixed.err.contains("globex/production-apply"),
+        "{}",
+        fixed.all()
+    );
+    let keyless = "manager-secret globex/production-apply/TENANTRY_SEAL_IDENTITY";
+    assert!(world.found()?.contains(keyless));
+
+    // Onboarding makes the rest, and puts the key there: the right one, or none.
+    let onboard = |customer: &'static str| ["customer", "onboard", customer, "--no-wait"];
+    let wrong = SealIdentity::generate().expose();
+    let said = world.run(&onboard("acme"), Some(&wrong))?;
+    assert_eq!(said.code, 1, "{}", said.all());
+    assert!(
+        said.err.contains("is another key than the one"),
+        "{}",
+        said.err
+    );
+    assert_eq!(
+        world
+            .found()?
+            .iter()
+            .filter(|f| f.contains(" acme/"))
+            .count(),
+        4
+    );
+    let said = world.run(&onboard("acme"), None)?;
+    assert_eq!(said.code, 0, "{}", said.all());
+    assert!(
+        said.out.contains("nothing can be applied in acme/"),
+        "{}",
+        said.out
+    );
+    for customer in CUSTOMERS {
+        let said = world.run(&onboard(customer), Some(&key))?;
+        assert_eq!(said.code, 0, "{}", said.all());
+        let line = format!(
+            "set secret TENANTRY_SEAL_IDENTITY of environment {customer}/production-apply\n"
+        );
+        assert!(said.out.contains(&line), "{}", said.out);
+        assert_eq!(world.run(&onboard(customer), Some(&key))?.code, 3);
+    }
+    // Only a person can do what is left, on GitHub's page.
+    let bypass = every("manager-admin-bypass", &["production-apply"]);
+    assert_eq!(world.found()?, bypass);
+    let role =
+        format!("/repos/{MANAGER}/environments/acme%2Fproduction-apply/variables/AWS_ROLE_ARN");
+    let role = world.stage.admin("GET", &role, Value::Null).await?;
+    assert_eq!(role["value"], ROLE);
+
+    // One run for all three; each waits on its own.
+    world.stage.tick().await?;
+    let waiting = CUSTOMERS.map(|c| format!("{c}/production-apply"));
+    let waiting: Vec<&str> = waiting.iter().map(String::as_str).collect();
+    let run = world.waits(&waiting).await?;
+    world
+        .decide(run, "acme/production-apply", "approved")
+        .await?;
+    world
+        .told("acme", "success: applied: web/staging, web/production")
+        .await?;
+    world.waits(&waiting[1..]).await?;
+    for other in ["globex", "initech"] {
+        assert_eq!(
+            world.says(other).await?,
+            "pending: applied: web/staging; waiting for approval: web/production"
+        );
+    }
+    world
+        .decide(run, "globex/production-apply", "rejected")
+        .await?;
+    world
+        .decide(run, "initech/production-apply", "approved")
+        .await?;
+    world
+        .told("initech", "success: applied: web/staging, web/production")
+        .await?;
+    world.stage.server.idle().await;
+    let refused = world.says("globex").await?;
+    expect(&world.stage, &refused, refused.starts_with("failure: ")).await?;
+
+    // Who goes leaves no key behind.
+    let said = world.run(&["customer", "offboard", "acme"], None)?;
+    assert_eq!(said.code, 0, "{}", said.all());
+    for part in [
+        "remove environment acme/production-apply of ops/infra-manager, with its secrets\n",
+        "remove environment acme/staging-apply of ops/infra-manager, with its secrets\n",
+        "keep environment acme/production-plan: what stands is looked at for drift there\n",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+    let names: Vec<String> = {
+        let github = world.stage.server.state();
+        let id = github.find_full(MANAGER).ok_or("no manager")?;
+        let manager = github.repo(id).map_err(|_| "no manager")?;
+        let all = manager.environments.keys();
+        all.filter(|n| n.starts_with("acme/")).cloned().collect()
+    };
+    assert_eq!(names, ["acme/production-plan", "acme/staging-plan"]);
+    world.stage.server.stop().await;
+    world.planted.search(&files(world.dir.path())?, &[])
+}
