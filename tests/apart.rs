@@ -26,10 +26,10 @@ struct World {
 }
 
 impl World {
-    async fn new() -> Result<Self, Box<dyn Error>> {
+    async fn new(engine: Engine) -> Result<Self, Box<dyn Error>> {
         let dir = tempfile::tempdir()?;
         let stage = dir.path().join("stage");
-        let mut wanted = settings(&stage, Engine::Terraform, Hints::Poll, steps())?;
+        let mut wanted = settings(&stage, engine, Hints::Poll, steps())?;
         wanted.own_environments = true;
         let world = Self {
             stage: Stage::set(wanted).await?,
@@ -127,6 +127,18 @@ impl World {
         Ok(format!("{}: {}", status.state, status.description))
     }
 
+    /// The environments of the manager repository that are somebody's own.
+    async fn own(&self) -> Result<Vec<String>, Box<dyn Error>> {
+        let path = format!("/repos/{MANAGER}/environments?per_page=100");
+        let all = self.stage.admin("GET", &path, Value::Null).await?;
+        let all = all["environments"].as_array().ok_or("no list")?.iter();
+        let names = all.filter_map(|e| e["name"].as_str());
+        Ok(names
+            .filter(|n| n.contains('/'))
+            .map(str::to_owned)
+            .collect())
+    }
+
     /// Waits until the customer reads this.
     async fn told(&self, customer: &str, wanted: &str) -> Tested {
         let mut last = String::new();
@@ -148,15 +160,32 @@ impl World {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_customers_approval_opens_nothing_of_another() -> Tested {
+    const NAME: &str = "one_customers_approval_opens_nothing_of_another";
     if tool("terraform").is_none() {
-        return skip(
-            "one_customers_approval_opens_nothing_of_another",
-            "terraform is not installed",
-        );
+        return skip(NAME, "terraform is not installed");
     }
-    let world = World::new().await?;
+    story(Engine::Terraform).await
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_customers_approval_opens_nothing_of_another_with_argo_cd() -> Tested {
+    story(Engine::Argocd).await
+}
+
+async fn story(engine: Engine) -> Tested {
+    let world = World::new(engine).await?;
     let key = world.stage.identity.expose();
     world.planted.add(&key)?;
+
+    // GitHub would make them without protection for the first job that names them, so there is none.
+    world.stage.tick().await?;
+    world.stage.server.idle().await;
+    assert_eq!(world.own().await?, Vec::<String>::new());
+    let logs = world.stage.logs().await?;
+    assert!(
+        logs.contains("the provider runs `tenantry customer onboard acme --environments`"),
+        "{logs}"
+    );
 
     // Nobody has made the environments: doctor misses each, and makes them.
     let missing = world.found()?;
@@ -181,8 +210,19 @@ async fn one_customers_approval_opens_nothing_of_another() -> Tested {
     let keyless = "manager-secret globex/production-apply/TENANTRY_SEAL_IDENTITY";
     assert!(world.found()?.contains(keyless));
 
-    // Onboarding makes the rest, and puts the key there: the right one, or none.
-    let onboard = |customer: &'static str| ["customer", "onboard", customer, "--no-wait"];
+    // Onboarding makes the rest, and puts the key there: the right one, or none, and never into
+    // one that is not protected: one that a job has made, and one that was made half.
+    for (name, body) in [
+        ("acme%2Fproduction-apply", json!({})),
+        (
+            "acme%2Fstaging-apply",
+            json!({"deployment_branch_policy": {"protected_branches": false, "custom_branch_policies": true}}),
+        ),
+    ] {
+        let path = format!("/repos/{MANAGER}/environments/{name}");
+        world.stage.admin("PUT", &path, body).await?;
+    }
+    let onboard = |customer: &'static str| ["customer", "onboard", customer, "--environments"];
     let wrong = SealIdentity::generate().expose();
     let said = world.run(&onboard("acme"), Some(&wrong))?;
     assert_eq!(said.code, 1, "{}", said.all());
@@ -191,16 +231,16 @@ async fn one_customers_approval_opens_nothing_of_another() -> Tested {
         "{}",
         said.err
     );
-    assert_eq!(
-        world
-            .found()?
-            .iter()
-            .filter(|f| f.contains(" acme/"))
-            .count(),
-        4
-    );
+    assert_eq!(world.own().await?.len(), 6, "nothing was made");
     let said = world.run(&onboard("acme"), None)?;
     assert_eq!(said.code, 0, "{}", said.all());
+    for part in [
+        "protect environment acme/production-apply of ops/infra-manager, protected like production-apply\n",
+        "protect environment acme/staging-apply of ops/infra-manager",
+        "create environment acme/staging-plan of ops/infra-manager",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
     assert!(
         said.out.contains("nothing can be applied in acme/"),
         "{}",
@@ -254,24 +294,115 @@ async fn one_customers_approval_opens_nothing_of_another() -> Tested {
     let refused = world.says("globex").await?;
     expect(&world.stage, &refused, refused.starts_with("failure: ")).await?;
 
-    // Who goes leaves no key behind.
-    let said = world.run(&["customer", "offboard", "acme"], None)?;
+    // Another role than the registry's is not gone on with.
+    let path =
+        format!("/repos/{MANAGER}/environments/acme%2Fproduction-apply/variables/AWS_ROLE_ARN");
+    let other = json!({"value": "arn:aws:iam::123456789012:role/globex-apply"});
+    world.stage.admin("PATCH", &path, other).await?;
+    let said = world.run(&onboard("acme"), Some(&key))?;
+    assert_eq!(said.code, 1, "{}", said.all());
+    assert!(
+        said.err
+            .contains("role/globex-apply, and the registry says"),
+        "{}",
+        said.err
+    );
+    let wrong = "manager-variable acme/production-apply/AWS_ROLE_ARN";
+    assert!(world.found()?.contains(wrong));
+
+    // Who goes leaves no key behind; what protects the name stays while it can be taken.
+    let offboard = ["customer", "offboard", "acme"];
+    let said = world.run(&offboard, None)?;
     assert_eq!(said.code, 0, "{}", said.all());
     for part in [
-        "remove environment acme/production-apply of ops/infra-manager, with its secrets\n",
-        "remove environment acme/staging-apply of ops/infra-manager, with its secrets\n",
-        "keep environment acme/production-plan: what stands is looked at for drift there\n",
+        "remove secret TENANTRY_SEAL_IDENTITY of environment acme/production-apply\n",
+        "remove secret TENANTRY_SEAL_IDENTITY of environment acme/staging-apply\n",
+        "keep environment acme/production-apply: run this again when the rest is done\n",
     ] {
         assert!(said.out.contains(part), "{part}: {}", said.out);
     }
-    let names: Vec<String> = {
+    assert_eq!(world.own().await?.len(), 12);
+    let names: BTreeSet<String> = {
         let github = world.stage.server.state();
         let id = github.find_full(MANAGER).ok_or("no manager")?;
         let manager = github.repo(id).map_err(|_| "no manager")?;
-        let all = manager.environments.keys();
-        all.filter(|n| n.starts_with("acme/")).cloned().collect()
+        let with = manager.environments.iter();
+        let with = with.filter(|(_, e)| e.secrets.contains_key("TENANTRY_SEAL_IDENTITY"));
+        with.map(|(name, _)| name.clone()).collect()
     };
-    assert_eq!(names, ["acme/production-plan", "acme/staging-plan"]);
+    assert!(names.contains("globex/production-apply"), "{names:?}");
+    assert!(!names.iter().any(|n| n.starts_with("acme/")), "{names:?}");
+
+    // Merged, nothing stands, and the registry names no role: now they go, but for what is not ours.
+    let acme = world.stage.tenant("acme").ok_or("acme")?.clone();
+    let pulls = format!("/repos/{}/pulls?state=open", acme.repository);
+    let pulls = world.stage.admin("GET", &pulls, Value::Null).await?;
+    let (number, head) = (&pulls[0]["number"], &pulls[0]["head"]["sha"]);
+    let number = number.as_u64().ok_or("no pull request")?;
+    let head = head.as_str().ok_or("no head")?;
+    world.stage.merge(&acme, number, head).await?;
+    world.stage.server.idle().await;
+    let said = world.run(&offboard, None)?;
+    assert!(
+        said.out
+            .contains("keep environment acme/production-apply: what they have still stands\n"),
+        "{}",
+        said.out
+    );
+    std::fs::remove_dir_all(world.stage.store_dir().join("applied/acme"))?;
+    let said = world.run(&offboard, None)?;
+    assert!(
+        said.out.contains(
+            "keep environment acme/production-apply: the registry names a role that trusts it\n"
+        ),
+        "{}",
+        said.out
+    );
+    assert!(
+        said.out.contains(
+            "remove environment acme/staging-apply of ops/infra-manager, with its secrets\n"
+        ),
+        "{}",
+        said.out
+    );
+    assert_eq!(
+        world
+            .own()
+            .await?
+            .iter()
+            .filter(|n| n.starts_with("acme/"))
+            .count(),
+        2
+    );
+    let entry = world.estate.join("customers/acme/metadata.yaml");
+    let text = std::fs::read_to_string(&entry)?;
+    let text = text.replace(&format!("roles:\n  production: {ROLE}\n"), "");
+    std::fs::write(&entry, text)?;
+    let theirs = json!({"repo": MANAGER, "environment": "acme/production-plan", "name": "READER", "value": "x"});
+    world.stage.admin("POST", "/_local/secrets", theirs).await?;
+    let said = world.run(&offboard, None)?;
+    assert!(
+        said.out
+            .contains("keep environment acme/production-plan: it holds READER\n"),
+        "{}",
+        said.out
+    );
+    let own = world.own().await?;
+    let own: Vec<&String> = own.iter().filter(|n| n.starts_with("acme/")).collect();
+    assert_eq!(own, ["acme/production-plan"]);
+    let bypass: BTreeSet<String> = bypass
+        .into_iter()
+        .filter(|f| !f.contains(" acme/"))
+        .collect();
+    assert_eq!(world.found()?, bypass, "nothing is missed for who has left");
+
+    // Without the customer, or without the setting, what is left of them is found.
+    std::fs::remove_dir_all(world.estate.join("customers/acme"))?;
+    assert!(
+        world
+            .found()?
+            .contains("manager-environment-left acme/production-plan")
+    );
     world.stage.server.stop().await;
     world.planted.search(&files(world.dir.path())?, &[])
 }

@@ -420,6 +420,7 @@ async fn doctor_has_nothing_to_say_about_what_bootstrap_makes() -> Tested {
             "us-east-1",
         ])
         .args(["--bootstrap", "aws", "--actions-ref", &"a".repeat(40)])
+        .arg("--own-environments")
         .env_clear()
         .current_dir(world.dir.path())
         .output()?;
@@ -435,8 +436,8 @@ async fn doctor_has_nothing_to_say_about_what_bootstrap_makes() -> Tested {
         "provider \"aws\" {\n  s3_use_path_style = true\n}\n",
     )?;
     let customers = json!({
-        "acme": {"environments": ["staging", "production-acme"]},
-        "globex": {"environments": ["staging", "production-globex"]},
+        "acme": {"environments": ["staging", "production"]},
+        "globex": {"environments": ["staging", "production"]},
     });
     let values = json!({"manager_owner_id": 1, "manager_repository_id": 2, "customers": customers});
     std::fs::write(folder.join("terraform.tfvars.json"), values.to_string())?;
@@ -456,32 +457,19 @@ async fn doctor_has_nothing_to_say_about_what_bootstrap_makes() -> Tested {
     )?;
     let out = terraform(&world, &folder, &["output", "-json", "roles"])?;
     let roles: Value = serde_json::from_slice(&out.stdout)?;
-    for (customer, environments) in [
-        ("acme", ["production-acme"]),
-        ("globex", ["production-globex"]),
-    ] {
-        let mut text = format!("customer: {customer}\nroles:\n");
-        for environment in environments {
-            let arn = roles[format!("{customer}/{environment}/apply")]
-                .as_str()
-                .ok_or("no role")?;
-            text.push_str(&format!("  {environment}: {arn}\n"));
-            world.write(
-                &format!("products/web/environments/{environment}.yaml"),
-                "{}\n",
-            )?;
-        }
-        world.write(&format!("customers/{customer}/metadata.yaml"), &text)?;
+    for customer in ["acme", "globex"] {
+        let arn = roles[format!("{customer}/production/apply")]
+            .as_str()
+            .ok_or("no role")?;
+        world.write(
+            &format!("customers/{customer}/metadata.yaml"),
+            &format!("customer: {customer}\nroles:\n  production: {arn}\n"),
+        )?;
         world.write(
             &format!("customers/{customer}/products.yaml"),
-            &format!(
-                "products:\n  - name: web\n    environments: [staging, {}]\n",
-                environments[0]
-            ),
+            "products:\n  - name: web\n",
         )?;
     }
-    let product = "engine: terraform\nenvironments: [staging, production, production-acme, production-globex]\n";
-    world.write("products/web/product.yaml", product)?;
     let (_, json) = world.doctor(&[])?;
     assert_eq!(of(&json, "finding"), set(&[]), "{json}");
     assert_eq!(of(&json, "unchecked"), set(&[]), "{json}");
@@ -492,9 +480,10 @@ async fn doctor_has_nothing_to_say_about_what_bootstrap_makes() -> Tested {
         "store-encryption states-audit",
         "store-public states-audit",
         "store-audit-lock states-audit",
-        "trust-policy acme/production-acme",
-        "trust-policy globex/production-globex",
-        "trust-shared-environment production-acme-apply",
+        "trust-policy acme/production",
+        "trust-policy globex/production",
+        "trust-shared-environment acme/production-apply",
+        "trust-shared-environment globex/production-apply",
     ] {
         assert!(fine.contains(id), "{id}: {json}");
     }

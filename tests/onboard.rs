@@ -1104,7 +1104,7 @@ async fn environments_of_their_own_are_protected_like_the_shared_ones() -> Teste
     )?;
     let said = world.fine(&STILL)?;
     assert!(
-        said.out.contains("create environment umbrella-corp/production-apply of ops/infra-manager, protected like production-apply\n"),
+        said.out.contains("create environment umbrella-corp/production-apply of ops/infra-manager, protected like production-apply\n  PUT /repos/ops/infra-manager/environments/umbrella-corp%2Fproduction-apply "),
         "{}",
         said.out
     );

@@ -68,12 +68,20 @@ fn in_environment(
     job: Job,
 ) -> Result<(), CliError> {
     let wanted = settings.environment_of(job, stack);
+    let hint = match settings.own_environments {
+        true => "write the workflows again with `tenantry init manager --own-environments`",
+        false => "write the workflows again with `tenantry init manager`",
+    };
     match env.get("TENANTRY_ENVIRONMENT") {
         Some(name) if name != wanted => Err(CliError::failed(format!(
             "this job runs in environment `{}`, but `{stack}` needs `{wanted}`",
             crate::estate::ids::shown(name)
         ))
-        .hint("write the workflow again with `tenantry init manager`")),
+        .hint(hint)),
+        None if settings.own_environments && env.in_actions() => Err(CliError::failed(format!(
+            "this job does not say in which environment it runs, and `{stack}` needs `{wanted}`"
+        ))
+        .hint(hint)),
         _ => Ok(()),
     }
 }
@@ -185,6 +193,7 @@ pub fn manager_for(
         clock: Clock::system(),
         run: run_info(env, event.as_ref()),
         moved: OnceCell::new(),
+        places: OnceCell::new(),
     })
 }
 

@@ -14,6 +14,7 @@ use crate::estate::{Estate, RepoSlug, Sha};
 use crate::github::Client;
 use crate::github::model::User;
 use crate::store::Store;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
@@ -50,6 +51,8 @@ pub struct Manager {
     pub run: RunInfo,
     /// What of the estate has changed since this run's commit, once it was asked for.
     pub moved: OnceCell<Moved>,
+    /// The environments that jobs may name, once they were asked for.
+    pub places: OnceCell<BTreeSet<String>>,
 }
 
 impl Manager {

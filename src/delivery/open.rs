@@ -5,7 +5,7 @@ use super::hint::Event;
 use super::manager::Manager;
 use super::records::{LastApplied, Outcome, Request, keys};
 use super::source::{self, Verified};
-use super::{estate_head, overview, terms, trail, unfinished};
+use super::{estate_head, overview, places, terms, trail, unfinished};
 use crate::digest::Digest;
 use crate::engine::module::Module;
 use crate::estate::model::{Customer, EngineKind};
@@ -62,6 +62,7 @@ pub async fn open(
         }
         other => other?,
     }
+    places::ready(manager, customer).await?;
     terms::record(manager, customer).await?;
     let verified = source::verify(manager, customer, event, sha).await?;
     let key = keys::request(&verified.name);

@@ -216,6 +216,19 @@ impl Client {
         absent(sent).map(|_| ())
     }
 
+    /// Removes a secret of an environment; one that is not there is removed already.
+    pub async fn remove_environment_secret(
+        &self,
+        repo: &RepoSlug,
+        environment: &str,
+        name: &str,
+    ) -> Result<()> {
+        let folder = format!("/repos/{repo}/environments/{}/secrets", enc(environment));
+        let path = format!("{folder}/{}", enc(name));
+        let sent = self.send(Method::DELETE, &path, None, Repeat::Safe).await;
+        absent(sent).map(|_| ())
+    }
+
     /// Removes an environment; one that is not there is removed already.
     pub async fn remove_environment(&self, repo: &RepoSlug, name: &str) -> Result<()> {
         let path = format!("/repos/{repo}/environments/{}", enc(name));

@@ -321,6 +321,57 @@ mod tests {
     }
 
     #[test]
+    fn t19_only_the_customer_of_an_environment_comes_out_of_the_matrix()
+    -> Result<(), Box<dyn std::error::Error>> {
+        for own_environments in [false, true] {
+            let files = manager(&ManagerPlan {
+                manager: RepoSlug::new("ops/infra")?,
+                environments: ids(&["staging", "production"]),
+                bucket: "b".into(),
+                region: "eu-west-1".into(),
+                own_environments,
+                recipient: "age1x".into(),
+                audit_key: "ed25519:".into(),
+                audit_bucket: Some("b-audit".into()),
+                actions: actions(),
+            })?;
+            let lines = |end: &str, with: &str| -> Vec<String> {
+                let of = files.iter().filter(|(path, _)| path.ends_with(end));
+                let all = of.flat_map(|(_, text)| text.lines());
+                let lines = all.filter(|l| l.contains(with));
+                lines.map(|l| l.trim().to_owned()).collect()
+            };
+            let (job, role) = match own_environments {
+                false => ("", ""),
+                true => ("${{ matrix.customer }}/", "${each.value.customer}/"),
+            };
+            let named = lines("deploy.yml", "environment: \"");
+            // The job's own and the action's input, of a plan and an apply for each.
+            assert_eq!(named.len(), 8, "{named:?}");
+            for name in [
+                "staging-plan",
+                "staging-apply",
+                "production-plan",
+                "production-apply",
+            ] {
+                let line = format!("environment: \"{job}{name}\"");
+                assert_eq!(named.iter().filter(|l| **l == line).count(), 2, "{line}");
+            }
+            let trust = lines("roles.tf", "${subject}:environment:");
+            let wanted =
+                format!(":environment:{role}${{each.value.environment}}-${{each.value.job}}\"]");
+            assert!(trust.len() == 1 && trust[0].ends_with(&wanted), "{trust:?}");
+            let settings = files.iter().find(|(path, _)| path == "tenantry.yml");
+            let settings = settings.map_or("", |(_, text)| text.as_str());
+            assert_eq!(
+                settings.contains("own_environments: true"),
+                own_environments
+            );
+        }
+        Ok(())
+    }
+
+    #[test]
     fn what_init_writes_is_an_estate_and_a_contract_that_pass()
     -> Result<(), Box<dyn std::error::Error>> {
         let environments = ids(&["dev", "staging", "production"]);

@@ -4,8 +4,9 @@
 use super::instructions::{self, Known, Purpose, WORKFLOW};
 use super::onboard::{self, Plan, Sides, Step};
 use crate::estate::credential::PULL;
+use crate::estate::ids::shown;
 use crate::estate::jobs::Job;
-use crate::estate::model::Customer;
+use crate::estate::model::{Customer, Status};
 use crate::estate::resolve::Rules;
 use crate::estate::settings::HintMode;
 use crate::estate::{Estate, RepoSlug, Sha};
@@ -13,6 +14,7 @@ use crate::github::Client;
 use crate::github::api::FileAt;
 use crate::github::model::PullRequest;
 use crate::registry::RegistryError;
+use crate::setup::doctor::environment::{ROLE, SEAL_KEY};
 
 type Result<T> = std::result::Result<T, RegistryError>;
 
@@ -89,25 +91,65 @@ pub async fn look(sides: &Sides, ask: Ask<'_>) -> Result<Plan> {
             }
         }
     }
-    environments(&sides.manager, ask, &mut plan).await?;
+    environments(&sides.manager, ask, !there, &mut plan).await?;
     Ok(plan)
 }
 
-/// The environments that are theirs alone. Nothing is applied for them any more, so where that was
-/// done goes, with the key in it; what stands is looked at for drift until nothing does.
-async fn environments(client: &Client, ask: Ask<'_>, plan: &mut Plan) -> Result<()> {
-    if !ask.estate.settings.own_environments {
-        return Ok(());
-    }
-    let all = client.environments(ask.manager).await?;
-    for name in all.into_iter().map(|e| e.name) {
-        match Job::of_own(&ask.customer.id, &name) {
-            None => {}
-            Some(Job::Plan) if ask.stands != Some(false) => plan.keeps.push(format!(
-                "environment {name}: what stands is looked at for drift there"
-            )),
-            Some(_) => plan.steps.push(Step::NoEnvironment { name }),
+/// The environments that are theirs alone. The key that opens plans goes at once; an environment
+/// itself only when nothing can take its name any more: nobody is served, no role trusts it, and
+/// nothing stands. Until then its protection holds back whoever names it.
+async fn environments(client: &Client, ask: Ask<'_>, gone: bool, plan: &mut Plan) -> Result<()> {
+    let mut names = Vec::new();
+    for environment in ask.estate.environments() {
+        for job in Job::ALL {
+            let name = job.own(&ask.customer.id, &environment);
+            let role = ask.customer.about.roles.contains_key(&environment);
+            names.push((name, role));
         }
+    }
+    let all = match client.environments(ask.manager).await {
+        Ok(all) => all,
+        // They may have been theirs alone before the setting was changed.
+        Err(e) if !ask.estate.settings.own_environments => {
+            plan.notes.push(format!(
+                "whether environments of `{}` are theirs alone cannot be read: {e}",
+                ask.manager
+            ));
+            return Ok(());
+        }
+        Err(e) => return Err(e.into()),
+    };
+    let over = ask.customer.status == Status::Suspended && gone;
+    for (name, role) in names {
+        if !all.iter().any(|e| e.name == name) {
+            continue;
+        }
+        let secrets = client.secret_names(ask.manager, Some(&name)).await?;
+        if secrets.contains(SEAL_KEY) {
+            plan.steps.push(Step::NoSealKey {
+                environment: name.clone(),
+            });
+        }
+        let variables = client.environment_variables(ask.manager, &name).await?;
+        let others = secrets.iter().filter(|s| *s != SEAL_KEY);
+        let others: Vec<&String> = others
+            .chain(variables.keys().filter(|v| *v != ROLE))
+            .collect();
+        let why = match (ask.stands, role) {
+            _ if !over => "run this again when the rest is done".to_owned(),
+            (Some(false), false) if others.is_empty() => {
+                plan.steps.push(Step::NoEnvironment { name });
+                continue;
+            }
+            (Some(false), false) => {
+                let others: Vec<String> = others.iter().map(|o| shown(o)).collect();
+                format!("it holds {}", others.join(", "))
+            }
+            (Some(false), true) => "the registry names a role that trusts it".to_owned(),
+            (Some(true), _) => "what they have still stands".to_owned(),
+            (None, _) => "the store was not asked what stands".to_owned(),
+        };
+        plan.keeps.push(format!("environment {name}: {why}"));
     }
     Ok(())
 }

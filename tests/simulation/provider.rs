@@ -238,6 +238,7 @@ impl Provider {
                 commit: Some(Sha::new(ESTATES[job.estate])?),
             },
             moved: OnceCell::new(),
+            places: OnceCell::new(),
         })
     }
 }

@@ -119,6 +119,7 @@ impl Trial {
                 commit: None,
             },
             moved: OnceCell::new(),
+            places: OnceCell::new(),
         };
         let mut trial = Self {
             work: dir.path().join("work"),

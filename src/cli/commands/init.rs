@@ -198,8 +198,14 @@ async fn new_manager(args: &ManagerArgs, env: &Env, printer: &Printer) -> Result
     keep_secret(&seal, &identity.expose())?;
     keep_secret(&audit, &signer.expose())?;
     write(&args.common, &files, printer)?;
+    let seals = match args.own_environments {
+        true => {
+            "Keep it where your other\nsecrets are; `tenantry customer onboard` takes it from TENANTRY_SEAL_IDENTITY and puts it\ninto the environments of each customer."
+        }
+        false => "Put it into the secret\nTENANTRY_SEAL_IDENTITY of each `…-apply` environment.",
+    };
     printer.progress(&format!(
-        "\nThe key that opens sealed plans is in {} (mode 0600). Put it into the secret\nTENANTRY_SEAL_IDENTITY of each `…-apply` environment.\nThe key that signs the audit log is in {} (mode 0600). Put it into the secret\nTENANTRY_AUDIT_KEY of the repository. Then delete both files.\nNext: read {}/README.md, then `tenantry validate --estate {}`.",
+        "\nThe key that opens sealed plans is in {} (mode 0600). {seals}\nThe key that signs the audit log is in {} (mode 0600). Put it into the secret\nTENANTRY_AUDIT_KEY of the repository. Then delete both files.\nNext: read {}/README.md, then `tenantry validate --estate {}`.",
         seal.display(),
         audit.display(),
         args.common.dir.display(),

@@ -69,17 +69,23 @@ pub fn put(c: &mut Ctx, o: &str, n: &str, name: &str) -> Res {
     Ok(Reply::ok(show(c.s, repo, name, &repo.environments[name])))
 }
 
+/// A new one, without protection.
+pub fn bare(id: u64, now: i64) -> Environment {
+    Environment {
+        id,
+        created: now,
+        updated: now,
+        can_admins_bypass: true,
+        ..Environment::default()
+    }
+}
+
 fn parse(c: &mut Ctx, id: u64, name: &str, body: &Value) -> Result<Environment, Reply> {
     let now = c.s.now();
     let old = c.s.repo(id)?.environments.get(name).cloned();
     let mut e = match old {
         Some(e) => e,
-        None => Environment {
-            id: c.s.id(),
-            created: now,
-            can_admins_bypass: true,
-            ..Environment::default()
-        },
+        None => bare(c.s.id(), now),
     };
     e.updated = now;
     e.wait_timer = body.get("wait_timer").and_then(Value::as_u64).unwrap_or(0);

@@ -1,5 +1,6 @@
 //! The life of a job as GitHub shows it: start, wait for its environment, end.
 use crate::local::model::Run;
+use crate::local::rest::environments::bare;
 use crate::local::server::Inner;
 use crate::local::state::State;
 use std::time::Duration;
@@ -91,8 +92,22 @@ pub fn request(inner: &Inner, run: u64, environment: &str) -> Option<u64> {
     Some(env.id)
 }
 
+/// GitHub makes an environment that is missing when a job names it, without any protection.
+fn made(inner: &Inner, run: u64, environment: &str) {
+    let mut s = inner.state();
+    let (id, now) = (s.id(), s.now());
+    let repo = s.runs.get(&run).map(|r| r.event.repo);
+    let repo = repo.and_then(|repo| s.repos.get_mut(&repo));
+    if let Some(repo) = repo.filter(|_| !environment.is_empty()) {
+        let all = &mut repo.environments;
+        all.entry(environment.to_owned())
+            .or_insert_with(|| bare(id, now));
+    }
+}
+
 /// Waits for reviewers and wait timer, as the runner service does. False means rejected or cancelled.
 pub async fn enter(inner: &Inner, run: u64, environment: &str) -> bool {
+    made(inner, run, environment);
     let Some(id) = request(inner, run, environment) else {
         return true;
     };

@@ -106,6 +106,9 @@ checks! {
     MANAGER_ENVIRONMENT "manager-environment" Manager High true
         "Each environment has a GitHub environment for its plans and one for its applies."
         "make it in the repository's settings, under Environments"
+    MANAGER_ENVIRONMENT_LEFT "manager-environment-left" Manager Medium false
+        "Each environment that is one customer's own belongs to a stack."
+        "remove it, once its role is gone and nothing stands: `gh api -X DELETE repos/OWNER/NAME/environments/CUSTOMER%2FENVIRONMENT-apply`"
     MANAGER_REVIEWERS "manager-reviewers" Manager High true
         "Where a gate demands approval, the apply environment has required reviewers, and they are those whose approval counts."
         "name reviewers in the environment, or `gates.<environment>.approvers` in tenantry.yml and run --fix"

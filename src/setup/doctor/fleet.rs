@@ -56,7 +56,7 @@ impl Fleet<'_> {
         let places = self.places(customers);
         let own = match places.is_empty() {
             true => 0,
-            false => environment::calls(places.len(), self.every_place()),
+            false => environment::calls(self.estate, &places, environment::count(self.estate)),
         };
         Budget {
             calls: repos.len() as u64 * each + own,
@@ -71,12 +71,6 @@ impl Fleet<'_> {
     fn places(&self, customers: &[&Customer]) -> Vec<environment::Place> {
         let all = customers.iter();
         all.flat_map(|c| environment::own(self.estate, c)).collect()
-    }
-
-    /// How many environments the manager repository has in all.
-    fn every_place(&self) -> usize {
-        let all: Vec<&Customer> = self.estate.customers.values().collect();
-        environment::shared(self.estate).len() + self.places(&all).len()
     }
 
     /// Whether the environments that are these customers' own are as they must be.

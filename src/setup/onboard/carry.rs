@@ -1,6 +1,5 @@
 //! Carrying a plan out, step by step. Whatever a step finds done already counts as done.
 
-use super::environments::ROLE;
 use super::{Plan, Pull, Sides, Step, WORKFLOW};
 use crate::estate::ids::BadId;
 use crate::estate::{RepoSlug, SecretName, SecretPlace, Sha};
@@ -10,7 +9,7 @@ use crate::github::{Client, GithubError};
 use crate::keyring::Secret;
 use crate::registry::RegistryError;
 use crate::registry::credential::give::give;
-use crate::setup::doctor::environment::SEAL_KEY;
+use crate::setup::doctor::environment::{ROLE, SEAL_KEY};
 use crate::store::seal::SealIdentity;
 use serde_json::json;
 
@@ -59,6 +58,12 @@ pub async fn carry_out(
                 sides
                     .manager
                     .remove_environment(&plan.manager, name)
+                    .await?;
+            }
+            Step::NoSealKey { environment } => {
+                let client = &sides.manager;
+                client
+                    .remove_environment_secret(&plan.manager, environment, SEAL_KEY)
                     .await?;
             }
             Step::SealKey { environment } => seal_key(sides, plan, environment, seal).await?,

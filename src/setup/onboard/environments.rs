@@ -3,19 +3,14 @@
 
 use super::{Ask, Plan, Step};
 use crate::estate::ids::shown;
-use crate::estate::jobs::Job;
 use crate::github::Client;
 use crate::registry::RegistryError;
-use crate::setup::doctor::environment::{self, Place, SEAL_KEY};
+use crate::setup::doctor::environment::{self, Facts, Place, ROLE, SEAL_KEY, mended};
 use crate::setup::doctor::seen;
 use crate::store::seal::SealIdentity;
-use std::collections::BTreeMap;
 
-/// Holds the role that a job takes, for `role-to-assume` in the workflows.
-pub const ROLE: &str = "AWS_ROLE_ARN";
-
-/// The environments that are wanted and not there, each protected like the one that all share, and
-/// what they must hold.
+/// The environments that are wanted and not as they must be, each protected like the one that all
+/// share, and then what they must hold: never before they are protected.
 pub(super) async fn look(
     client: &Client,
     ask: Ask<'_>,
@@ -35,16 +30,26 @@ pub(super) async fn look(
         )
     };
     let there = ground.there.as_ref().map_err(|why| unread(why))?;
-    ground.branch.as_ref().map_err(|why| unread(why))?;
     let mut keyless = Vec::new();
     for place in &places {
         let found = there.get(&place.name);
-        match found {
-            Some(_) => {
+        match mended(ask.estate, manager, place, &ground) {
+            Err(why) => {
+                return Err(RegistryError::refused(
+                    format!("`{}` cannot be protected as it must be: {why}", place.name),
+                    "`tenantry doctor` looks at all of them, and --fix puts much of it right",
+                ));
+            }
+            Ok(None) => {
                 let line = format!("environment {}: it is there", place.name);
                 plan.keeps.push(line);
             }
-            None => plan.steps.push(make(ask, place, &ground)?),
+            Ok(Some(changes)) => plan.steps.push(Step::Environment {
+                name: place.name.clone(),
+                like: place.pattern.clone().unwrap_or_default(),
+                new: found.is_none(),
+                changes,
+            }),
         }
         if place.opens {
             let secrets = found.map(|f| f.secrets.as_ref()).transpose();
@@ -55,7 +60,13 @@ pub(super) async fn look(
                 (false, None) => keyless.push(place.name.as_str()),
             }
         }
-        role(client, ask, place, found.is_some(), plan).await?;
+        role(place, found, plan).map_err(|e| match e {
+            Wrong::Unread(why) => unread(&why),
+            Wrong::Other(text) => RegistryError::refused(
+                text,
+                "correct the one that is wrong: the variable on GitHub, or `roles` in the customer's metadata.yaml",
+            ),
+        })?;
     }
     if !keyless.is_empty() {
         plan.notes.push(format!(
@@ -66,35 +77,6 @@ pub(super) async fn look(
     Ok(())
 }
 
-fn make(ask: Ask<'_>, place: &Place, ground: &environment::Ground) -> Result<Step, RegistryError> {
-    let like = place.pattern.clone().unwrap_or_default();
-    let pattern = ground.there.as_ref().is_ok_and(|t| t.contains_key(&like));
-    let made = environment::made(ask.estate, ask.manager, place, ground);
-    let Some((changes, reviewed)) = made.filter(|_| pattern) else {
-        return Err(RegistryError::refused(
-            format!(
-                "`{}` has no environment `{like}` to protect `{}` like",
-                ask.manager, place.name
-            ),
-            "make it first (`tenantry doctor --fix` does), or take `customers.own_environments` out of tenantry.yml",
-        ));
-    };
-    if !reviewed {
-        return Err(RegistryError::refused(
-            format!(
-                "nobody would be asked in `{}`: `{like}` has no required reviewers, although `gates.{}` demands approval",
-                place.name, place.environment
-            ),
-            "give it reviewers first, or name them in `gates` and run `tenantry doctor --fix`",
-        ));
-    }
-    Ok(Step::Environment {
-        name: place.name.clone(),
-        like,
-        changes,
-    })
-}
-
 /// The key must be the one whose other half seals plans; any other would open nothing.
 fn seal(ask: Ask<'_>, place: &Place, key: &SealIdentity) -> Result<Step, RegistryError> {
     if ask.estate.settings.seal_recipient.as_deref() != Some(key.recipient().as_str()) {
@@ -102,7 +84,7 @@ fn seal(ask: Ask<'_>, place: &Place, key: &SealIdentity) -> Result<Step, Registr
             format!(
                 "{SEAL_KEY} is another key than the one that `store.seal_recipient` in tenantry.yml is the public half of"
             ),
-            "set it to the key that `tenantry init manager` wrote, or unset it",
+            "set it to the key whose public half that is, or unset it",
         ));
     }
     Ok(Step::SealKey {
@@ -110,40 +92,33 @@ fn seal(ask: Ask<'_>, place: &Place, key: &SealIdentity) -> Result<Step, Registr
     })
 }
 
-/// The registry knows which role applies; it stands where workflows look for it.
-async fn role(
-    client: &Client,
-    ask: Ask<'_>,
-    place: &Place,
-    exists: bool,
-    plan: &mut Plan,
-) -> Result<(), RegistryError> {
-    let roles = &ask.customer.about.roles;
-    let Some(role) = roles
-        .get(&place.environment)
-        .filter(|_| place.job == Job::Apply)
-    else {
+/// What keeps a role from being set.
+enum Wrong {
+    Unread(String),
+    Other(String),
+}
+
+/// The registry knows which role applies; it stands where workflows look for it. Another one there
+/// would be taken by the customer's jobs, so nothing goes on with it.
+fn role(place: &Place, found: Option<&Facts>, plan: &mut Plan) -> Result<(), Wrong> {
+    let Some(role) = &place.role else {
         return Ok(());
     };
-    let there = match exists {
-        true => {
-            client
-                .environment_variables(ask.manager, &place.name)
-                .await?
-        }
-        false => BTreeMap::new(),
-    };
-    match there.get(ROLE) {
-        None => plan.steps.push(Step::Role {
-            environment: place.name.clone(),
-            role: role.clone(),
-        }),
-        Some(now) if now == role => {}
-        Some(now) => plan.notes.push(format!(
-            "{ROLE} of {} is {}, and the registry says {role}; it was left as it is",
+    let there = found.map(|f| f.variables.as_ref()).transpose();
+    let there = there.map_err(|why| Wrong::Unread(why.clone()))?;
+    match there.and_then(|t| t.get(ROLE)) {
+        Some(now) if now == role => Ok(()),
+        Some(now) => Err(Wrong::Other(format!(
+            "{ROLE} of `{}` is {}, and the registry says {role}",
             place.name,
             shown(now)
-        )),
+        ))),
+        None => {
+            plan.steps.push(Step::Role {
+                environment: place.name.clone(),
+                role: role.clone(),
+            });
+            Ok(())
+        }
     }
-    Ok(())
 }

@@ -36,6 +36,8 @@ pub struct Ask<'a> {
     pub seal: Option<&'a SealIdentity>,
     /// Only the pull request: no variables, and nothing is started.
     pub only_pull: bool,
+    /// Only the environments that are the customer's own; their repository is not touched.
+    pub only_environments: bool,
 }
 
 /// The variables that a customer's workflow needs.
@@ -50,6 +52,9 @@ pub(crate) fn variables(manager: &RepoSlug) -> [(&'static str, &str); 2] {
 pub async fn look(sides: &Sides, ask: Ask<'_>) -> Result<Plan> {
     ready(ask.customer)?;
     let estate_head = registered(&sides.manager, ask).await?;
+    if ask.only_environments {
+        return places(sides, ask).await;
+    }
     let (slug, ground, mut notes) = repository(&sides.customer, ask.customer).await?;
     scopes(&ground, &slug)?;
     allowed(&sides.customer, &slug, &mut notes).await?;
@@ -91,6 +96,31 @@ pub async fn look(sides: &Sides, ask: Ask<'_>) -> Result<Plan> {
             "the example does not pass yet, so the first plan will say what to correct: {finding}"
         ));
     }
+    Ok(plan)
+}
+
+/// What is to be done in the manager repository alone.
+async fn places(sides: &Sides, ask: Ask<'_>) -> Result<Plan> {
+    if !ask.estate.settings.own_environments {
+        return Err(RegistryError::refused(
+            "all customers share the same environments",
+            "set `customers.own_environments: true` in tenantry.yml; docs/onboarding.md says what that takes",
+        ));
+    }
+    let mut plan = Plan {
+        customer: ask.customer.id.clone(),
+        repository: ask
+            .customer
+            .repository
+            .clone()
+            .unwrap_or_else(|| ask.manager.clone()),
+        manager: ask.manager.clone(),
+        steps: Vec::new(),
+        keeps: Vec::new(),
+        notes: Vec::new(),
+        pull: None,
+    };
+    environments::look(&sides.manager, ask, &mut plan).await?;
     Ok(plan)
 }
 

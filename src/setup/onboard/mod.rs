@@ -21,8 +21,7 @@ use crate::github::Client;
 use crate::github::proposal::Right;
 use crate::github::setup::Change;
 use crate::report::escape::terminal;
-use crate::setup::doctor::environment::SEAL_KEY;
-use environments::ROLE;
+use crate::setup::doctor::environment::{ROLE, SEAL_KEY};
 use serde_json::{Value, json};
 
 /// The branch that the pull request comes from.
@@ -76,13 +75,15 @@ pub enum Step {
         /// Name.
         name: String,
     },
-    /// An environment of the manager repository that is not there yet.
+    /// An environment of the manager repository that is not there yet, or not protected enough.
     Environment {
         /// Name.
         name: String,
         /// The one that it is protected like.
         like: String,
-        /// What makes it.
+        /// Whether it is not there.
+        new: bool,
+        /// What makes it, or protects it.
         changes: Vec<Change>,
     },
     /// An environment that is taken away, with its secrets.
@@ -92,6 +93,11 @@ pub enum Step {
     },
     /// The key that opens plans, as a secret of an environment that does not have it.
     SealKey {
+        /// Its name.
+        environment: String,
+    },
+    /// The key is taken out of an environment.
+    NoSealKey {
         /// Its name.
         environment: String,
     },
@@ -151,7 +157,9 @@ impl Step {
             Self::Commit { .. } => Right::Contents,
             Self::Variable { .. } | Self::NoVariable { .. } => Right::Variables,
             Self::Environment { .. } | Self::NoEnvironment { .. } => Right::Environments,
-            Self::SealKey { .. } | Self::Role { .. } => Right::EnvironmentSettings,
+            Self::SealKey { .. } | Self::NoSealKey { .. } | Self::Role { .. } => {
+                Right::EnvironmentSettings
+            }
             Self::Open { .. } | Self::Close { .. } => Right::Pulls,
             Self::Start { .. } => Right::Runs,
         }
@@ -187,18 +195,39 @@ impl Step {
                 format!("remove variable {name} of {repository}"),
                 String::new(),
             ),
-            Self::Environment { name, like, .. } => (
-                format!(
-                    "create environment {name} of {}, protected like {like}",
-                    plan.manager
-                ),
-                String::new(),
-            ),
+            Self::Environment {
+                name,
+                like,
+                new,
+                changes,
+            } => {
+                let word = if *new { "create" } else { "protect" };
+                let mut below = String::new();
+                for change in changes {
+                    below.push_str(&format!(
+                        "  {} {} {}\n",
+                        change.method,
+                        terminal(&change.path),
+                        change.body
+                    ));
+                }
+                (
+                    format!(
+                        "{word} environment {name} of {}, protected like {like}",
+                        plan.manager
+                    ),
+                    below,
+                )
+            }
             Self::NoEnvironment { name } => (
                 format!(
                     "remove environment {name} of {}, with its secrets",
                     plan.manager
                 ),
+                String::new(),
+            ),
+            Self::NoSealKey { environment } => (
+                format!("remove secret {SEAL_KEY} of environment {environment}"),
                 String::new(),
             ),
             Self::SealKey { environment } => (
@@ -286,13 +315,16 @@ impl Plan {
                 Step::Environment {
                     name,
                     like,
+                    new,
                     changes,
                 } => {
-                    let protection = changes.first().map(|c| &c.body);
-                    json!({"step": "environment", "name": name, "like": like, "protection": protection})
+                    json!({"step": "environment", "name": name, "like": like, "new": new, "calls": changes})
                 }
                 Step::NoEnvironment { name } => {
                     json!({"step": "remove-environment", "name": name})
+                }
+                Step::NoSealKey { environment } => {
+                    json!({"step": "remove-environment-secret", "environment": environment, "name": SEAL_KEY})
                 }
                 Step::SealKey { environment } => {
                     json!({"step": "environment-secret", "environment": environment, "name": SEAL_KEY})

@@ -18,7 +18,7 @@ use crate::setup::onboard::carry_out;
 use serde_json::json;
 
 /// Behind the help.
-pub const AFTER: &str = "Nothing that was made for the customer is destroyed. Run it again after the pull request is merged:\nthen the variables go as well. TENANTRY_SETUP_TOKEN (or GITHUB_TOKEN) is for the customer's repository.\n\nExamples:\n  tenantry customer offboard acme --dry-run\n  tenantry customer offboard acme --reason \"contract ended\"";
+pub const AFTER: &str = "No infrastructure is destroyed. Run it again after the pull request is merged: then the variables go as\nwell, and environments that are the customer's own when nothing needs them any more.\nTENANTRY_SETUP_TOKEN is for the customer's repository, GITHUB_TOKEN for the manager's; each stands in\nfor the other.\n\nExamples:\n  tenantry customer offboard acme --dry-run\n  tenantry customer offboard acme --reason \"contract ended\"";
 
 /// Flags.
 #[derive(Debug, clap::Args)]

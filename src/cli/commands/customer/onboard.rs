@@ -19,7 +19,7 @@ use std::path::Path;
 use std::time::Duration;
 
 /// Behind the help.
-pub const AFTER: &str = "TENANTRY_SETUP_TOKEN is for the customer's repository, GITHUB_TOKEN for the manager's; each stands in\nfor the other. What is there already is left as it is, so the command can be run again at any time.\ndocs/onboarding.md goes through it step by step.\n\nExamples:\n  tenantry customer onboard acme --dry-run\n  tenantry customer onboard acme\n  tenantry customer onboard acme --pr --no-wait";
+pub const AFTER: &str = "TENANTRY_SETUP_TOKEN is for the customer's repository, GITHUB_TOKEN for the manager's; each stands in\nfor the other. What is there already is left as it is, so the command can be run again at any time.\ndocs/onboarding.md goes through it step by step.\n\nExamples:\n  tenantry customer onboard acme --dry-run\n  tenantry customer onboard acme\n  tenantry customer onboard acme --pr --no-wait\n  tenantry customer onboard acme --environments";
 
 /// Flags.
 #[derive(Debug, clap::Args)]
@@ -34,6 +34,10 @@ pub struct Args {
     /// Only open the pull request: set no variables, and start nothing.
     #[arg(long)]
     pr: bool,
+    /// Only make, protect and fill the environments that are the customer's own; their repository
+    /// is not touched.
+    #[arg(long, conflicts_with_all = ["pr", "wait", "no_wait"])]
+    environments: bool,
     /// Wait this many minutes for the first plan.
     #[arg(long, value_name = "MINUTES", default_value_t = 20)]
     wait: u64,
@@ -52,7 +56,8 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     let sides = sides(&estate, env)?;
     let actions = pinned(&args.pin, &args.at.estate, env).await?;
     let templates = templates(&args.at.estate)?;
-    let seal = env.get("TENANTRY_SEAL_IDENTITY");
+    let own = estate.settings.own_environments;
+    let seal = env.get("TENANTRY_SEAL_IDENTITY").filter(|_| own);
     let seal = seal.map(SealIdentity::parse).transpose()?;
     let ask = Ask {
         estate: &estate,
@@ -63,6 +68,7 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         templates: &templates,
         seal: seal.as_ref(),
         only_pull: args.pr,
+        only_environments: args.environments,
     };
     let plan = look(&sides, ask).await.map_err(refused)?;
     let json = printer.format == Format::Json;
@@ -106,6 +112,7 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
             ));
             (Exit::Done, Value::Null)
         }
+        None if args.environments => (Exit::Done, Value::Null),
         None => {
             printer.progress(
                 "everything is on the default branch already; there is no pull request to plan",

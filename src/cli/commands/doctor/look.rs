@@ -20,7 +20,9 @@ use crate::registry::scaffold::{self, Actions, CustomerPlan, ManagerPlan};
 use crate::setup::doctor::fleet::Fleet;
 use crate::setup::doctor::repair::{Done, Hands};
 use crate::setup::doctor::workflow::Expected;
-use crate::setup::doctor::{Repair, Seen, Sheet, credential, manager, seen, storage, trust};
+use crate::setup::doctor::{
+    Repair, Seen, Sheet, credential, environment, manager, seen, storage, trust,
+};
 use crate::store::Store;
 use crate::store::bucket::{Bucket, BucketError};
 use std::collections::BTreeMap;
@@ -194,10 +196,12 @@ impl<'a> World<'a> {
         }
     }
 
-    /// About 25 calls, two for each environment, and four for each workflow file.
+    /// About 25 calls, those for the shared environments, and four for each workflow file.
     fn budget_of_manager(&self) -> Budget {
+        let estate = &self.estate;
+        let shared = environment::shared(estate);
         Budget {
-            calls: 25 + 4 * self.estate.environments().len() as u64 + 12,
+            calls: 25 + environment::calls(estate, &shared, environment::count(estate)) + 12,
             points: 0,
             creates: 0,
         }

@@ -5,7 +5,9 @@ use crate::cli::error::{CliError, Exit};
 use crate::cli::print::Printer;
 use crate::cli::step::{self, StepArgs};
 use crate::delivery::drift::issues;
-use crate::delivery::drift::survey::{Only, Shard, shards, survey};
+use crate::delivery::drift::survey::{Only, Shard, Survey, shards, survey};
+use crate::delivery::{DeliveryError, Manager, places};
+use crate::estate::jobs::Job;
 use crate::estate::{CustomerId, EnvironmentId, StackId};
 use crate::report::drift::line;
 use serde_json::{Map, Value, json};
@@ -31,7 +33,8 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         customer: args.customer.as_ref(),
         environment: args.environment.as_ref(),
     };
-    let survey = survey(&manager, &only).await?;
+    let mut survey = survey(&manager, &only).await?;
+    let unready = unready(&manager, &mut survey).await?;
     let estate = &manager.estate;
     let own = estate.settings.own_environments;
     let (shards, later) = shards(&survey, &estate.environments(), own);
@@ -44,6 +47,12 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         let mut view = serde_json::to_value(&view)?;
         view["due"] = json!(standing.due);
         views.push(view);
+    }
+    for (stack, environment) in &unready {
+        lines.push(format!(
+            "{stack}: not checked: `{environment}` is not there, or every branch may use it; run `tenantry customer onboard {} --environments`",
+            stack.customer
+        ));
     }
     for (stack, why) in &survey.left_out {
         lines.push(format!("{stack}: not checked any more: {why}"));
@@ -77,6 +86,22 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     } else {
         Exit::Nothing
     })
+}
+
+/// Takes back what is due in environments that no job may name yet, and says which.
+async fn unready(
+    manager: &Manager,
+    survey: &mut Survey,
+) -> Result<Vec<(StackId, String)>, DeliveryError> {
+    let mut out = Vec::new();
+    for standing in survey.stacks.iter_mut().filter(|s| s.due) {
+        let stack = std::slice::from_ref(&standing.stack);
+        if let Some(name) = places::missing(manager, stack, &[Job::Plan]).await?.pop() {
+            standing.due = false;
+            out.push((standing.stack.clone(), name));
+        }
+    }
+    Ok(out)
 }
 
 /// `{"staging": {"include": [{"shard": "1/2", "stacks": "acme/web/staging …"}]}}`, with the

@@ -4,16 +4,16 @@
 //! name. So there is one repair for an environment, whatever was found, and what is there already
 //! is part of it.
 
-use super::{Facts, Ground, Place, SEAL_KEY};
+use super::holds::{role, seal_key};
+use super::{Facts, Ground, Place};
 use crate::estate::ids::shown;
 use crate::estate::jobs::Job;
-use crate::estate::settings::GateRule;
 use crate::estate::{Estate, RepoSlug};
 use crate::github::model::ProtectionRule;
 use crate::github::setup::Change;
 use crate::setup::doctor::check as checks;
 use crate::setup::doctor::manager::list;
-use crate::setup::doctor::{Check, Repair, Seen, Sheet};
+use crate::setup::doctor::{Check, Outcome, Repair, Seen, Sheet};
 use serde_json::{Value, json};
 
 /// Judges these places.
@@ -25,61 +25,52 @@ pub fn judge(
     sheet: &mut Sheet,
 ) {
     for place in places {
-        let gate = estate.settings.gate(&place.environment);
-        let wanted = Wanted::new(repository, place, &gate, ground);
+        let there = ground.there.as_ref().ok();
+        if place.leaving && there.is_some_and(|t| !t.contains_key(&place.name)) {
+            continue;
+        }
+        let wanted = Wanted::new(estate, repository, place, ground);
         wanted.judge(sheet);
         seal_key(repository, place, ground, sheet);
+        role(repository, place, ground, sheet);
     }
 }
 
-/// What makes a place that is not there, and whether somebody is asked before its jobs where the
-/// settings demand it; `None` where the default branch is not known.
-pub fn made(
+/// What makes a place, or its protection as it must be; nothing where it is. An error says why that
+/// cannot be done, or is not known.
+pub fn mended(
     estate: &Estate,
     repository: &RepoSlug,
     place: &Place,
     ground: &Ground,
-) -> Option<(Vec<Change>, bool)> {
-    let gate = estate.settings.gate(&place.environment);
-    let wanted = Wanted::new(repository, place, &gate, ground);
-    let (changes, asked) = wanted.changes(None)?;
-    Some((changes, asked || !wanted.asks()))
-}
-
-/// The key that opens plans, which jobs that plan must not have.
-fn seal_key(repository: &RepoSlug, place: &Place, ground: &Ground, sheet: &mut Sheet) {
-    let subject = format!("{}/{SEAL_KEY}", place.name);
-    let there = match &ground.there {
-        Err(why) => Err(why.clone()),
-        Ok(all) => match all.get(&place.name) {
-            None => return,
-            Some(found) => found.secrets.clone(),
-        },
-    };
-    if place.job == Job::Plan {
-        let check = &checks::MANAGER_SEAL_SCOPE;
-        sheet.judge(check, subject, &there, |there| {
-            there.contains(SEAL_KEY).then(|| {
-                let text = "the key that opens plans is a secret of an environment that plans";
-                (text.into(), None)
-            })
-        });
-    } else if place.opens {
-        sheet.judge(&checks::MANAGER_SECRET, subject.as_str(), &there, |there| {
-            (!there.contains(SEAL_KEY)).then(|| {
-                let text = format!(
-                    "the secret is missing in the environment; no plan for {} can be opened",
-                    place.environment
-                );
-                (text, None)
-            })
-        });
-        if there.is_ok_and(|there| !there.contains(SEAL_KEY)) {
-            sheet.remedy(format!(
-                "gh secret set {SEAL_KEY} --repo {repository} --env {}",
-                place.name
-            ));
+) -> Seen<Option<Vec<Change>>> {
+    let wanted = Wanted::new(estate, repository, place, ground);
+    let mut sheet = Sheet::default();
+    wanted.judge(&mut sheet);
+    let mut wrong = false;
+    for verdict in sheet.0 {
+        // Only a person can switch that off, and doctor says so.
+        if *verdict.check == checks::MANAGER_ADMIN_BYPASS {
+            continue;
         }
+        match verdict.outcome {
+            Outcome::Fine(_) => {}
+            Outcome::Unchecked(why) => return Err(why),
+            Outcome::Finding {
+                repair: Some(_), ..
+            } => wrong = true,
+            Outcome::Finding {
+                message, remedy, ..
+            } => return Err(format!("{message}; {remedy}")),
+        }
+    }
+    if !wrong {
+        return Ok(None);
+    }
+    let there = ground.there.as_ref().map_err(Clone::clone)?;
+    match wanted.changes(there.get(&place.name)) {
+        Some((changes, _)) => Ok(Some(changes)),
+        None => Err("the default branch is not known".into()),
     }
 }
 
@@ -88,9 +79,20 @@ struct Wanted<'a> {
     repository: &'a RepoSlug,
     ground: &'a Ground,
     name: &'a str,
+    /// The one that it is protected like, if that is there.
     pattern: Option<&'a Facts>,
-    /// For applies.
-    gate: Option<&'a GateRule>,
+    /// Whether it has no pattern, or one that is there.
+    known: bool,
+    demands: Demands<'a>,
+}
+
+/// What an environment must ask for: what its gate demands, and what its pattern asks for.
+struct Demands<'a> {
+    approval: bool,
+    /// Whether whoever started a run may not approve it.
+    others: bool,
+    wait: u64,
+    approvers: &'a [String],
 }
 
 /// One rule of an environment: a sentence where it is broken.
@@ -98,25 +100,43 @@ type Broken = (&'static Check, Option<String>);
 
 impl<'a> Wanted<'a> {
     fn new(
+        estate: &'a Estate,
         repository: &'a RepoSlug,
         place: &'a Place,
-        gate: &'a GateRule,
         ground: &'a Ground,
     ) -> Self {
         let there = ground.there.as_ref().ok();
         let pattern = place.pattern.as_ref().zip(there);
+        let pattern = pattern.and_then(|(name, there)| there.get(name));
+        let mut demands = Demands {
+            approval: false,
+            others: false,
+            wait: 0,
+            approvers: &[],
+        };
+        if place.job == Job::Apply {
+            let settings = &estate.settings;
+            demands.approval = settings.gate(&place.environment).approval;
+            demands.others = demands.approval;
+            if let Some(gate) = settings.gates.get(&place.environment) {
+                demands.wait = gate.wait_minutes;
+                demands.approvers = &gate.approvers;
+            }
+        }
+        if let Some(pattern) = pattern {
+            let rules = &pattern.settings.protection_rules;
+            demands.approval |= !reviewers(rules).is_empty();
+            demands.others |= prevents(rules);
+            demands.wait = demands.wait.max(waits(rules));
+        }
         Self {
             repository,
             ground,
             name: &place.name,
-            pattern: pattern.and_then(|(name, there)| there.get(name)),
-            gate: (place.job == Job::Apply).then_some(gate),
+            pattern,
+            known: place.pattern.is_none() || pattern.is_some(),
+            demands,
         }
-    }
-
-    /// Whether somebody has to approve.
-    fn asks(&self) -> bool {
-        self.gate.is_some_and(|g| g.approval)
     }
 
     fn judge(&self, sheet: &mut Sheet) {
@@ -129,21 +149,30 @@ impl<'a> Wanted<'a> {
         };
         let Some(there) = there else {
             let text = "the environment is missing: GitHub makes one without any protection when a job asks for it";
-            let repair = self.repair(None).map(|(repair, _)| repair);
+            let own = self.pattern.is_some() || !self.known;
+            let repair = self.repair(None).filter(|(_, reviewed)| {
+                // A customer's own is not made where nobody would be asked.
+                !own || self.known && (*reviewed || !self.demands.approval)
+            });
+            let stuck = own && repair.is_none();
+            let repair = repair.map(|(repair, _)| repair);
             sheet.finding(&checks::MANAGER_ENVIRONMENT, self.name, text, repair);
+            if stuck {
+                sheet.remedy("put the shared environment right first, which it is protected like");
+            }
             return;
         };
         sheet.fine(&checks::MANAGER_ENVIRONMENT, self.name);
         let mut broken: Vec<Broken> = Vec::new();
-        if let Some(gate) = self.gate {
-            if gate.approval {
-                broken.push((&checks::MANAGER_REVIEWERS, self.reviewers(gate, there)));
+        if self.demands.approval {
+            broken.push((&checks::MANAGER_REVIEWERS, self.reviewers(there)));
+            if self.demands.others {
                 broken.push((&checks::MANAGER_SELF_REVIEW, self_review(there)));
-                self.bypass(there, sheet);
             }
-            if gate.wait_minutes > 0 {
-                broken.push((&checks::MANAGER_WAIT_TIMER, wait(gate, there)));
-            }
+            self.bypass(there, sheet);
+        }
+        if self.demands.wait > 0 {
+            broken.push((&checks::MANAGER_WAIT_TIMER, self.wait(there)));
         }
         let (repair, reviewed) = self.repair(Some(there)).unzip();
         for (check, why) in broken {
@@ -160,26 +189,32 @@ impl<'a> Wanted<'a> {
     }
 
     /// Whose approval GitHub asks for, against whose counts.
-    fn reviewers(&self, gate: &GateRule, there: &Facts) -> Option<String> {
+    fn reviewers(&self, there: &Facts) -> Option<String> {
         let logins = logins(&there.settings.protection_rules);
         let rule = rule(there, "required_reviewers");
         if rule.is_none_or(|r| r.reviewers.is_empty()) {
             return Some("it has no required reviewers: nobody is asked before an apply".into());
         }
         let teams = rule.is_some_and(|r| r.reviewers.iter().any(|r| r["type"] == "Team"));
-        let missing: Vec<String> = gate
-            .approvers
+        let approvers = self.demands.approvers;
+        let missing: Vec<String> = approvers
             .iter()
             .filter(|a| !logins.iter().any(|l| l.eq_ignore_ascii_case(a)))
             .cloned()
             .collect();
         // A member of a team that reviews is not seen here.
-        (!missing.is_empty() && !teams && missing.len() == gate.approvers.len()).then(|| {
+        (!missing.is_empty() && !teams && missing.len() == approvers.len()).then(|| {
             format!(
                 "none of those whose approval counts is a reviewer: {}",
                 list(&missing)
             )
         })
+    }
+
+    fn wait(&self, there: &Facts) -> Option<String> {
+        let (minutes, wanted) = (waits(&there.settings.protection_rules), self.demands.wait);
+        (minutes < wanted)
+            .then(|| format!("it waits {minutes} minutes, and the settings demand {wanted}"))
     }
 
     fn bypass(&self, there: &Facts, sheet: &mut Sheet) {
@@ -235,7 +270,7 @@ impl<'a> Wanted<'a> {
             Some(_) => format!("set the protection of the environment {}", self.name),
         };
         let repair = Repair::github(says, changes);
-        Some(match self.asks() && !reviewed {
+        Some(match self.demands.approval && !reviewed {
             true => (
                 repair.then(format!("name reviewers in the environment {}", self.name)),
                 false,
@@ -253,24 +288,19 @@ impl<'a> Wanted<'a> {
         let like = there.or(self.pattern);
         let rules = like.map_or(&[][..], |t| &t.settings.protection_rules);
         let mut reviewers = reviewers(rules);
-        let wait = rules.iter().filter_map(|r| r.wait_timer).max().unwrap_or(0);
-        let mut wait_wanted = wait;
-        let mut prevent = rules.iter().any(|r| r.prevent_self_review == Some(true));
-        if let Some(gate) = self.gate {
-            wait_wanted = wait.max(gate.wait_minutes);
-            if gate.approval {
-                if let Some(pattern) = self.pattern.filter(|_| reviewers.is_empty()) {
-                    reviewers = self::reviewers(&pattern.settings.protection_rules);
-                }
-                let logins = logins(rules);
-                let none = !gate
-                    .approvers
-                    .iter()
-                    .any(|a| logins.iter().any(|l| l.eq_ignore_ascii_case(a)));
-                if reviewers.is_empty() || none {
-                    self.add_approvers(gate, &mut reviewers);
-                }
-                prevent = true;
+        let wait_wanted = waits(rules).max(self.demands.wait);
+        let prevent = prevents(rules) || self.demands.others;
+        if self.demands.approval {
+            if let Some(pattern) = self.pattern.filter(|_| reviewers.is_empty()) {
+                reviewers = self::reviewers(&pattern.settings.protection_rules);
+            }
+            let logins = logins(rules);
+            let approvers = self.demands.approvers;
+            let none = !approvers
+                .iter()
+                .any(|a| logins.iter().any(|l| l.eq_ignore_ascii_case(a)));
+            if reviewers.is_empty() || none {
+                self.add_approvers(&mut reviewers);
             }
         }
         if wait_wanted > 0 {
@@ -298,9 +328,9 @@ impl<'a> Wanted<'a> {
     }
 
     /// Adds those whose approval counts, as far as GitHub's six reach.
-    fn add_approvers(&self, gate: &GateRule, reviewers: &mut Vec<Value>) {
+    fn add_approvers(&self, reviewers: &mut Vec<Value>) {
         let room = 6usize.saturating_sub(reviewers.len());
-        for login in gate.approvers.iter().take(room) {
+        for login in self.demands.approvers.iter().take(room) {
             if let Some(Ok(id)) = self.ground.approvers.get(login) {
                 let one = json!({"type": "User", "id": id});
                 if !reviewers.contains(&one) {
@@ -339,13 +369,16 @@ fn self_review(there: &Facts) -> Option<String> {
         .then(|| "whoever started the run may approve it".to_owned())
 }
 
-fn wait(gate: &GateRule, there: &Facts) -> Option<String> {
-    let minutes = rule(there, "wait_timer").and_then(|r| r.wait_timer);
-    let minutes = minutes.unwrap_or(0);
-    (minutes < gate.wait_minutes).then(|| {
-        format!(
-            "it waits {minutes} minutes, and the settings demand {}",
-            gate.wait_minutes
-        )
-    })
+/// Whether whoever started a run cannot approve it.
+fn prevents(rules: &[ProtectionRule]) -> bool {
+    rules.iter().any(|r| r.prevent_self_review == Some(true))
 }
+
+/// The wait timer, in minutes.
+fn waits(rules: &[ProtectionRule]) -> u64 {
+    rules.iter().filter_map(|r| r.wait_timer).max().unwrap_or(0)
+}
+
+#[cfg(test)]
+#[path = "judge_tests.rs"]
+mod tests;

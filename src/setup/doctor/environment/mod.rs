@@ -1,17 +1,22 @@
 //! GitHub environments of the manager repository: which there must be, and what is read of them.
 
+mod holds;
 mod judge;
 
-pub use judge::{judge, logins, made};
+pub use holds::abandoned;
+pub use judge::{judge, logins, mended};
 
 use super::{Seen, seen};
 use crate::estate::jobs::Job;
-use crate::estate::model::{Customer, EngineKind};
-use crate::estate::{EnvironmentId, Estate, ProductId, RepoSlug};
+use crate::estate::model::{Customer, Status};
+use crate::estate::{CustomerId, EnvironmentId, Estate, RepoSlug};
 use crate::github::setup::EnvironmentSettings;
 use crate::github::{Client, GithubError};
+use futures_util::{StreamExt as _, stream};
 use std::collections::{BTreeMap, BTreeSet};
 
+/// Holds the role that a job takes, for `role-to-assume` in the workflows.
+pub const ROLE: &str = "AWS_ROLE_ARN";
 /// The secret that opens plans.
 pub const SEAL_KEY: &str = "TENANTRY_SEAL_IDENTITY";
 
@@ -28,54 +33,53 @@ pub struct Place {
     pub pattern: Option<String>,
     /// Whether there are sealed plans to open in it.
     pub opens: bool,
+    /// The cloud role of its jobs, where the registry names one.
+    pub role: Option<String>,
+    /// Whether it may also be gone: nothing is begun for a suspended customer.
+    pub leaving: bool,
 }
 
 /// Those that all customers share. Where each has their own, they are patterns: no job runs there.
 pub fn shared(estate: &Estate) -> Vec<Place> {
     let own = estate.settings.own_environments;
-    let mut out = Vec::new();
-    for environment in estate.environments() {
-        let sealed = estate
-            .products
-            .values()
-            .any(|p| p.engine == EngineKind::Terraform && p.environments.contains(&environment));
-        for job in Job::ALL {
-            out.push(Place {
-                name: job.shared(&environment),
-                job,
-                environment: environment.clone(),
-                pattern: None,
-                opens: job == Job::Apply && sealed && !own,
-            });
-        }
-    }
-    out
+    let of = |environment: EnvironmentId| {
+        Job::ALL.map(|job| Place {
+            name: job.shared(&environment),
+            job,
+            environment: environment.clone(),
+            pattern: None,
+            opens: job == Job::Apply && !own,
+            role: None,
+            leaving: false,
+        })
+    };
+    estate.environments().into_iter().flat_map(of).collect()
 }
 
-/// Those of one customer; none where all share the same.
+/// Those of one customer; none where all share the same. Nothing is applied for a suspended one.
 pub fn own(estate: &Estate, customer: &Customer) -> Vec<Place> {
     let mut out: Vec<Place> = Vec::new();
     if !estate.settings.own_environments {
         return out;
     }
-    let sealed = |product: &ProductId| {
-        let product = estate.products.get(product);
-        product.is_some_and(|p| p.engine == EngineKind::Terraform)
-    };
+    let suspended = customer.status == Status::Suspended;
     for stack in estate.stacks_of(customer) {
         for job in Job::ALL {
             let name = job.own(&customer.id, &stack.environment);
-            let opens = job == Job::Apply && sealed(&stack.product);
-            match out.iter_mut().find(|p| p.name == name) {
-                Some(there) => there.opens |= opens,
-                None => out.push(Place {
-                    name,
-                    job,
-                    environment: stack.environment.clone(),
-                    pattern: Some(job.shared(&stack.environment)),
-                    opens,
-                }),
+            let applies = job == Job::Apply;
+            if suspended && applies || out.iter().any(|p| p.name == name) {
+                continue;
             }
+            let role = customer.about.roles.get(&stack.environment);
+            out.push(Place {
+                name,
+                job,
+                environment: stack.environment.clone(),
+                pattern: Some(job.shared(&stack.environment)),
+                opens: applies,
+                role: role.filter(|_| applies).cloned(),
+                leaving: suspended,
+            });
         }
     }
     out
@@ -90,6 +94,8 @@ pub struct Facts {
     pub branches: Seen<Vec<String>>,
     /// Names of its secrets.
     pub secrets: Seen<BTreeSet<String>>,
+    /// Its variables, where a role has to be among them.
+    pub variables: Seen<BTreeMap<String, String>>,
 }
 
 /// What is known of all that were asked for.
@@ -99,13 +105,30 @@ pub struct Ground {
     pub branch: Seen<String>,
     /// By name; what is not there is not in it.
     pub there: Seen<BTreeMap<String, Facts>>,
+    /// Names of all other environments.
+    pub others: Vec<String>,
     /// Numbers of the people whose approval counts.
     pub approvers: BTreeMap<String, Seen<u64>>,
 }
 
-/// How many calls [`read`] makes at most for so many places, of so many environments in all.
-pub fn calls(places: usize, all: usize) -> u64 {
-    1 + all.div_ceil(100) as u64 + 2 * places as u64
+/// How many there must be in all.
+pub fn count(estate: &Estate) -> usize {
+    let customers = estate.customers.values();
+    let own: usize = customers.map(|c| own(estate, c).len()).sum();
+    shared(estate).len() + own
+}
+
+/// Calls at once; GitHub's own limit is 100 for all of an account's.
+const AT_ONCE: usize = 8;
+
+/// How many calls [`read`] makes at most, where there are `all` environments.
+pub fn calls(estate: &Estate, places: &[Place], all: usize) -> u64 {
+    let patterns: BTreeSet<&String> = places.iter().filter_map(|p| p.pattern.as_ref()).collect();
+    let roles = places.iter().filter(|p| p.role.is_some()).count();
+    let gates = estate.settings.gates.values();
+    let approvers: BTreeSet<&String> = gates.flat_map(|g| &g.approvers).collect();
+    let each = 2 * (places.len() + patterns.len()) + roles + approvers.len();
+    1 + (1 + all / 100 + each) as u64
 }
 
 /// Reads these places and their patterns.
@@ -116,45 +139,86 @@ pub async fn read(
     branch: Seen<String>,
     places: &[Place],
 ) -> Ground {
-    let names: BTreeSet<&str> = places
-        .iter()
-        .flat_map(|p| [Some(p.name.as_str()), p.pattern.as_deref()])
-        .flatten()
-        .collect();
+    let patterns = places.iter().filter_map(|p| p.pattern.as_deref());
+    let mut wanted: BTreeMap<&str, bool> = patterns.map(|name| (name, false)).collect();
+    for place in places {
+        wanted.insert(&place.name, place.role.is_some());
+    }
+    let (there, others) = match there(github, repo, &wanted).await {
+        Ok((there, others)) => (Ok(there), others),
+        Err(why) => (Err(why), Vec::new()),
+    };
     Ground {
         branch,
-        there: there(github, repo, &names).await,
+        there,
+        others,
         approvers: approvers(github, estate).await,
     }
 }
 
+/// What is wanted, with their variables where that is said, and the names of all others.
 async fn there(
     github: &Client,
     repo: &RepoSlug,
-    names: &BTreeSet<&str>,
-) -> Seen<BTreeMap<String, Facts>> {
-    let mut out = BTreeMap::new();
+    wanted: &BTreeMap<&str, bool>,
+) -> Seen<(BTreeMap<String, Facts>, Vec<String>)> {
+    let mut others = Vec::new();
+    let mut found = Vec::new();
     for settings in seen(github.environments(repo).await)? {
-        if !names.contains(settings.name.as_str()) {
-            continue;
+        match wanted.get(settings.name.as_str()) {
+            None => others.push(settings.name),
+            Some(variables) => found.push((settings, *variables)),
         }
+    }
+    let details = found.into_iter().map(|(settings, variables)| async move {
+        let name = settings.name.clone();
         let custom = settings
             .deployment_branch_policy
             .is_some_and(|p| p.custom_branch_policies);
         let branches = match custom {
-            true => seen(github.environment_branches(repo, &settings.name).await),
+            true => seen(github.environment_branches(repo, &name).await),
             false => Ok(Vec::new()),
         };
-        let secrets = seen(github.secret_names(repo, Some(&settings.name)).await);
-        let name = settings.name.clone();
+        let secrets = seen(github.secret_names(repo, Some(&name)).await);
+        let variables = match variables {
+            true => seen(github.environment_variables(repo, &name).await),
+            false => Ok(BTreeMap::new()),
+        };
         let facts = Facts {
             settings,
             branches,
             secrets,
+            variables,
         };
-        out.insert(name, facts);
-    }
-    Ok(out)
+        (name, facts)
+    });
+    let there = stream::iter(details).buffer_unordered(AT_ONCE);
+    Ok((there.collect().await, others))
+}
+
+/// Names that look like a customer's own and that nobody needs: of a customer who left, of an
+/// environment that is gone, or of all where they share the same.
+pub fn left(estate: &Estate, others: &[String]) -> Vec<String> {
+    let needed: BTreeSet<String> = estate
+        .customers
+        .values()
+        .flat_map(|c| {
+            let stacks = estate.stacks_of(c);
+            let own = estate.settings.own_environments;
+            stacks
+                .into_iter()
+                .filter(move |_| own)
+                .flat_map(|s| Job::ALL.map(|job| job.own(&s.customer, &s.environment)))
+        })
+        .collect();
+    let looks = |name: &&String| {
+        let customer = name.split('/').next().map(CustomerId::new);
+        customer
+            .and_then(Result::ok)
+            .is_some_and(|c| Job::of_own(&c, name).is_some())
+    };
+    let left = others.iter().filter(looks);
+    left.filter(|n| !needed.contains(*n)).cloned().collect()
 }
 
 /// The numbers behind the logins that the gates name.

@@ -21,6 +21,8 @@ pub fn judge(asked: &Asked<'_>, facts: &Facts) -> Sheet {
         &facts.environments,
         &mut sheet,
     );
+    let left = environment::left(asked.estate, &facts.environments.others);
+    environment::abandoned(asked.repository, &left, &mut sheet);
     files::judge(asked, facts, &mut sheet);
     closed::actions(asked, facts, &mut sheet);
     closed::branch(asked, facts, &mut sheet);
