@@ -187,6 +187,24 @@ async fn story(engine: Engine) -> Tested {
         "{logs}"
     );
 
+    // Nor in one that a job, or a hand, has made, as long as every branch may use it.
+    let bare = [
+        "staging-plan",
+        "staging-apply",
+        "production-plan",
+        "production-apply",
+    ]
+    .map(|name| format!("/repos/{MANAGER}/environments/acme%2F{name}"));
+    for path in &bare {
+        world.stage.admin("PUT", path, json!({})).await?;
+    }
+    world.stage.tick().await?;
+    world.stage.server.idle().await;
+    assert!(world.says("acme").await.is_err(), "nothing was begun");
+    for path in &bare {
+        world.stage.admin("DELETE", path, Value::Null).await?;
+    }
+
     // Nobody has made the environments: doctor misses each, and makes them.
     let missing = world.found()?;
     let every = |id: &str, what: &[&str]| -> BTreeSet<String> {
@@ -317,7 +335,7 @@ async fn story(engine: Engine) -> Tested {
     for part in [
         "remove secret TENANTRY_SEAL_IDENTITY of environment acme/production-apply\n",
         "remove secret TENANTRY_SEAL_IDENTITY of environment acme/staging-apply\n",
-        "keep environment acme/production-apply: run this again when the rest is done\n",
+        "keep environment acme/production-apply: run this again when the suspension is pushed\n",
     ] {
         assert!(said.out.contains(part), "{part}: {}", said.out);
     }
@@ -345,7 +363,7 @@ async fn story(engine: Engine) -> Tested {
     let said = world.run(&offboard, None)?;
     assert!(
         said.out
-            .contains("keep environment acme/production-apply: what they have still stands\n"),
+            .contains("keep environment acme/staging-apply: what they have still stands, or a request of theirs is open\n"),
         "{}",
         said.out
     );
@@ -381,12 +399,23 @@ async fn story(engine: Engine) -> Tested {
     let theirs = json!({"repo": MANAGER, "environment": "acme/production-plan", "name": "READER", "value": "x"});
     world.stage.admin("POST", "/_local/secrets", theirs).await?;
     let said = world.run(&offboard, None)?;
-    assert!(
-        said.out
-            .contains("keep environment acme/production-plan: it holds READER\n"),
-        "{}",
-        said.out
-    );
+    for part in [
+        "keep environment acme/production-plan: it holds READER\n",
+        "keep environment acme/production-apply: its AWS_ROLE_ARN names arn:aws:iam::123456789012:role/globex-apply; once that role is gone, `gh variable delete ",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
+    world.stage.admin("DELETE", &path, Value::Null).await?;
+    // Their repository is gone by now, which keeps nothing of ours where it is.
+    let gone = format!("/repos/{}", acme.repository);
+    world.stage.admin("DELETE", &gone, Value::Null).await?;
+    let said = world.run(&offboard, None)?;
+    for part in [
+        "remove environment acme/production-apply of ops/infra-manager, with its secrets\n",
+        "note: their repository cannot be looked at",
+    ] {
+        assert!(said.out.contains(part), "{part}: {}", said.out);
+    }
     let own = world.own().await?;
     let own: Vec<&String> = own.iter().filter(|n| n.starts_with("acme/")).collect();
     assert_eq!(own, ["acme/production-plan"]);

@@ -62,9 +62,9 @@ pub async fn open(
         }
         other => other?,
     }
-    places::ready(manager, customer).await?;
     terms::record(manager, customer).await?;
     let verified = source::verify(manager, customer, event, sha).await?;
+    places::ready(manager, customer).await?;
     let key = keys::request(&verified.name);
     let estate = manager.estate_digest(&customer.id);
     let before = manager.store.read::<Request>(&key).await?;

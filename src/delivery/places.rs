@@ -50,13 +50,15 @@ pub async fn missing(
     Ok(names.into_iter().filter(|n| !there.contains(n)).collect())
 }
 
-/// The environments that only some branches may use, asked once in a run.
+/// The environments that only the branches on a list may use, asked once in a run. Which branches
+/// are protected hangs on other rules, and where there are none, on nothing.
 async fn there(manager: &Manager) -> Result<&BTreeSet<String>, DeliveryError> {
     let ask = async {
         let all = manager.own.environments(&manager.repository).await?;
-        let closed = all
-            .into_iter()
-            .filter(|e| e.deployment_branch_policy.is_some());
+        let closed = all.into_iter().filter(|e| {
+            e.deployment_branch_policy
+                .is_some_and(|p| p.custom_branch_policies)
+        });
         Ok(closed.map(|e| e.name).collect())
     };
     manager.places.get_or_try_init(|| ask).await

@@ -34,26 +34,46 @@ pub struct Ask<'a> {
     pub manager: &'a RepoSlug,
     /// The provider's own text of the pull request.
     pub template: Option<&'a str>,
-    /// Whether something of theirs stands; none where the store was not asked.
+    /// Whether something of theirs stands or is open; none where the store was not asked.
     pub stands: Option<bool>,
 }
 
-/// What is to be done in their repository, and in the manager's.
+/// What is to be done in the manager's repository, and in theirs. One that cannot be looked at any
+/// more, as when they have removed it, does not keep the key where it is.
 pub async fn look(sides: &Sides, ask: Ask<'_>) -> Result<Plan> {
-    let client = &sides.customer;
+    let slug = ask.customer.repository.as_ref();
+    let mut plan = Plan {
+        customer: ask.customer.id.clone(),
+        repository: slug.unwrap_or(ask.manager).clone(),
+        manager: ask.manager.clone(),
+        steps: Vec::new(),
+        keeps: Vec::new(),
+        notes: Vec::new(),
+        pull: None,
+    };
+    environments(&sides.manager, ask, &mut plan).await?;
+    let own = !plan.is_empty() || !plan.keeps.is_empty();
+    let mut both = plan.clone();
+    match theirs(&sides.customer, ask, &mut both).await {
+        Ok(()) => Ok(both),
+        Err(error) if own => {
+            plan.notes.push(format!(
+                "their repository cannot be looked at, so nothing is done there: {error}"
+            ));
+            Ok(plan)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// What is to be done in their repository.
+async fn theirs(client: &Client, ask: Ask<'_>, plan: &mut Plan) -> Result<()> {
     let (slug, ground, notes) = onboard::repository(client, ask.customer).await?;
     onboard::scopes(&ground, &slug)?;
     let branch = &ground.default_branch;
     let head = onboard::head(client, &slug, branch).await?;
-    let mut plan = Plan {
-        customer: ask.customer.id.clone(),
-        repository: slug.clone(),
-        manager: ask.manager.clone(),
-        steps: Vec::new(),
-        keeps: Vec::new(),
-        notes,
-        pull: None,
-    };
+    plan.repository = slug.clone();
+    plan.notes.extend(notes);
     let own = |p: &PullRequest| p.head.repo.as_ref().is_some_and(|r| r.id == ground.id);
     for pull in client.pulls_from(&slug, onboard::BRANCH).await? {
         if own(&pull) && pull.state == "open" {
@@ -67,7 +87,7 @@ pub async fn look(sides: &Sides, ask: Ask<'_>) -> Result<Plan> {
         FileAt::Absent
     );
     if there {
-        leave(client, ask, (&head, branch), ground.id, &mut plan).await?;
+        leave(client, ask, (&head, branch), ground.id, plan).await?;
         plan.notes.push(
             "the variables stay until the workflow is gone, because it would fail without them; run this again after the merge".to_owned(),
         );
@@ -91,14 +111,13 @@ pub async fn look(sides: &Sides, ask: Ask<'_>) -> Result<Plan> {
             }
         }
     }
-    environments(&sides.manager, ask, !there, &mut plan).await?;
-    Ok(plan)
+    Ok(())
 }
 
 /// The environments that are theirs alone. The key that opens plans goes at once; an environment
 /// itself only when nothing can take its name any more: nobody is served, no role trusts it, and
 /// nothing stands. Until then its protection holds back whoever names it.
-async fn environments(client: &Client, ask: Ask<'_>, gone: bool, plan: &mut Plan) -> Result<()> {
+async fn environments(client: &Client, ask: Ask<'_>, plan: &mut Plan) -> Result<()> {
     let mut names = Vec::new();
     for environment in ask.estate.environments() {
         for job in Job::ALL {
@@ -119,7 +138,7 @@ async fn environments(client: &Client, ask: Ask<'_>, gone: bool, plan: &mut Plan
         }
         Err(e) => return Err(e.into()),
     };
-    let over = ask.customer.status == Status::Suspended && gone;
+    let over = ask.customer.status == Status::Suspended;
     for (name, role) in names {
         if !all.iter().any(|e| e.name == name) {
             continue;
@@ -131,23 +150,29 @@ async fn environments(client: &Client, ask: Ask<'_>, gone: bool, plan: &mut Plan
             });
         }
         let variables = client.environment_variables(ask.manager, &name).await?;
-        let others = secrets.iter().filter(|s| *s != SEAL_KEY);
-        let others: Vec<&String> = others
+        let others: Vec<String> = secrets
+            .iter()
+            .filter(|s| *s != SEAL_KEY)
             .chain(variables.keys().filter(|v| *v != ROLE))
+            .map(|name| shown(name))
             .collect();
-        let why = match (ask.stands, role) {
-            _ if !over => "run this again when the rest is done".to_owned(),
-            (Some(false), false) if others.is_empty() => {
+        let why = match (ask.stands, variables.get(ROLE)) {
+            _ if !over => "run this again when the suspension is pushed".to_owned(),
+            _ if role => "the registry names a role that trusts it".to_owned(),
+            (None, _) => "the store was not asked what stands".to_owned(),
+            (Some(true), _) => {
+                "what they have still stands, or a request of theirs is open".to_owned()
+            }
+            (_, Some(arn)) => format!(
+                "its {ROLE} names {}; once that role is gone, `gh variable delete {ROLE} --repo {} --env {name}`",
+                shown(arn),
+                ask.manager
+            ),
+            (Some(false), None) if others.is_empty() => {
                 plan.steps.push(Step::NoEnvironment { name });
                 continue;
             }
-            (Some(false), false) => {
-                let others: Vec<String> = others.iter().map(|o| shown(o)).collect();
-                format!("it holds {}", others.join(", "))
-            }
-            (Some(false), true) => "the registry names a role that trusts it".to_owned(),
-            (Some(true), _) => "what they have still stands".to_owned(),
-            (None, _) => "the store was not asked what stands".to_owned(),
+            (Some(false), None) => format!("it holds {}", others.join(", ")),
         };
         plan.keeps.push(format!("environment {name}: {why}"));
     }

@@ -108,7 +108,7 @@ checks! {
         "make it in the repository's settings, under Environments"
     MANAGER_ENVIRONMENT_LEFT "manager-environment-left" Manager Medium false
         "Each environment that is one customer's own belongs to a stack."
-        "remove it, once its role is gone and nothing stands: `gh api -X DELETE repos/OWNER/NAME/environments/CUSTOMER%2FENVIRONMENT-apply`"
+        "remove it, once no role trusts it and nothing of it stands: `gh api -X DELETE repos/OWNER/NAME/environments/CUSTOMER%2FENVIRONMENT-apply`"
     MANAGER_REVIEWERS "manager-reviewers" Manager High true
         "Where a gate demands approval, the apply environment has required reviewers, and they are those whose approval counts."
         "name reviewers in the environment, or `gates.<environment>.approvers` in tenantry.yml and run --fix"
@@ -126,7 +126,7 @@ checks! {
         "set the environment's deployment branches to the default branch alone"
     MANAGER_WORKFLOW "manager-workflow" Manager High true
         "Each workflow is there, with the jobs, permissions, environments and inputs that this version of tenantry writes."
-        "write it again with `tenantry init manager` into another folder, and carry your own changes over"
+        "write it again with `tenantry init manager` into another folder (with `--own-environments`, if that is your setting), and carry your own changes over"
     MANAGER_WORKFLOW_PIN "manager-workflow-pin" Manager Medium true
         "The workflows name this version's actions by their commit, and every other action by a full commit."
         "pin the action to the commit of this version"

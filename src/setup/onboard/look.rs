@@ -50,11 +50,12 @@ pub(crate) fn variables(manager: &RepoSlug) -> [(&'static str, &str); 2] {
 
 /// What is to be done.
 pub async fn look(sides: &Sides, ask: Ask<'_>) -> Result<Plan> {
-    ready(ask.customer)?;
-    let estate_head = registered(&sides.manager, ask).await?;
     if ask.only_environments {
+        registered(&sides.manager, ask).await?;
         return places(sides, ask).await;
     }
+    ready(ask.customer)?;
+    let estate_head = registered(&sides.manager, ask).await?;
     let (slug, ground, mut notes) = repository(&sides.customer, ask.customer).await?;
     scopes(&ground, &slug)?;
     allowed(&sides.customer, &slug, &mut notes).await?;

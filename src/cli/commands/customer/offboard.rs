@@ -65,7 +65,10 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         customer,
         manager: &manager,
         template: templates.farewell.as_deref(),
-        stands: left.stands.as_ref().map(|all| !all.is_empty()),
+        stands: left
+            .stands
+            .as_ref()
+            .map(|all| !all.is_empty() || !left.open.is_empty()),
     };
     let plan = look(&sides, ask).await.map_err(refused)?;
     if printer.format != Format::Json {

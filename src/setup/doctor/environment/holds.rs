@@ -12,17 +12,23 @@ use crate::setup::doctor::{Repair, Sheet};
 pub fn abandoned(repository: &RepoSlug, names: &[String], sheet: &mut Sheet) {
     for name in names {
         let check = &checks::MANAGER_ENVIRONMENT_LEFT;
-        let text = "no stack needs it; what it holds can still be used by whoever may push";
+        let text = "no stack needs it; what it holds can still be used by a job that names it";
         sheet.finding(check, shown(name), text, None);
         sheet.remedy(format!(
-            "gh api -X DELETE repos/{repository}/environments/{}",
+            "once no role trusts it and nothing of it stands: gh api -X DELETE repos/{repository}/environments/{}",
             name.replace('/', "%2F")
         ));
     }
 }
 
 /// The role that the registry names, where workflows look for it.
-pub(super) fn role(repository: &RepoSlug, place: &Place, ground: &Ground, sheet: &mut Sheet) {
+pub(super) fn role(
+    repository: &RepoSlug,
+    place: &Place,
+    ground: &Ground,
+    protected: bool,
+    sheet: &mut Sheet,
+) {
     let (Some(role), Ok(all)) = (&place.role, &ground.there) else {
         return;
     };
@@ -43,7 +49,9 @@ pub(super) fn role(repository: &RepoSlug, place: &Place, ground: &Ground, sheet:
         };
         let says = format!("set {ROLE} of {} to {role}", place.name);
         let text = "the variable is missing, and the registry names a role".to_owned();
-        Some((text, Some(Repair::github(says, vec![change]))))
+        // Never before it is protected.
+        let repair = protected.then(|| Repair::github(says, vec![change]));
+        Some((text, repair))
     });
 }
 
@@ -57,15 +65,24 @@ pub(super) fn seal_key(repository: &RepoSlug, place: &Place, ground: &Ground, sh
             Some(found) => found.secrets.clone(),
         },
     };
-    if place.job == Job::Plan {
+    if !place.opens {
+        let text = match place.job {
+            Job::Plan => "the key that opens plans is a secret of an environment that plans",
+            Job::Apply => {
+                "the key that opens plans is a secret of an environment in which nothing is applied"
+            }
+        };
         let check = &checks::MANAGER_SEAL_SCOPE;
-        sheet.judge(check, subject, &there, |there| {
-            there.contains(SEAL_KEY).then(|| {
-                let text = "the key that opens plans is a secret of an environment that plans";
-                (text.into(), None)
-            })
+        sheet.judge(check, subject.as_str(), &there, |there| {
+            there.contains(SEAL_KEY).then(|| (text.to_owned(), None))
         });
-    } else if place.opens {
+        if there.is_ok_and(|there| there.contains(SEAL_KEY)) {
+            sheet.remedy(format!(
+                "gh secret delete {SEAL_KEY} --repo {repository} --env {}",
+                place.name
+            ));
+        }
+    } else {
         sheet.judge(&checks::MANAGER_SECRET, subject.as_str(), &there, |there| {
             (!there.contains(SEAL_KEY)).then(|| {
                 let text = format!(

@@ -32,7 +32,8 @@ pub fn judge(
         let wanted = Wanted::new(estate, repository, place, ground);
         wanted.judge(sheet);
         seal_key(repository, place, ground, sheet);
-        role(repository, place, ground, sheet);
+        let protected = mended(estate, repository, place, ground) == Ok(None);
+        role(repository, place, ground, protected, sheet);
     }
 }
 
@@ -81,8 +82,8 @@ struct Wanted<'a> {
     name: &'a str,
     /// The one that it is protected like, if that is there.
     pattern: Option<&'a Facts>,
-    /// Whether it has no pattern, or one that is there.
-    known: bool,
+    /// Whether it is one customer's own.
+    own: bool,
     demands: Demands<'a>,
 }
 
@@ -134,7 +135,7 @@ impl<'a> Wanted<'a> {
             ground,
             name: &place.name,
             pattern,
-            known: place.pattern.is_none() || pattern.is_some(),
+            own: place.pattern.is_some(),
             demands,
         }
     }
@@ -149,12 +150,11 @@ impl<'a> Wanted<'a> {
         };
         let Some(there) = there else {
             let text = "the environment is missing: GitHub makes one without any protection when a job asks for it";
-            let own = self.pattern.is_some() || !self.known;
             let repair = self.repair(None).filter(|(_, reviewed)| {
                 // A customer's own is not made where nobody would be asked.
-                !own || self.known && (*reviewed || !self.demands.approval)
+                !self.own || self.pattern.is_some() && (*reviewed || !self.demands.approval)
             });
-            let stuck = own && repair.is_none();
+            let stuck = self.own && repair.is_none();
             let repair = repair.map(|(repair, _)| repair);
             sheet.finding(&checks::MANAGER_ENVIRONMENT, self.name, text, repair);
             if stuck {
@@ -246,6 +246,10 @@ impl<'a> Wanted<'a> {
                 let text = "every branch can use its secrets: whoever may push a branch can change a workflow there";
                 return Some((text.into(), repair));
             };
+            if policy.protected_branches && self.own {
+                let text = format!("which branches can use it hangs on their protection; a customer's own is for `{branch}` alone");
+                return Some((text, repair));
+            }
             if policy.protected_branches {
                 // Good as long as there is one, which `manager-branch` looks at.
                 return None;
@@ -286,22 +290,18 @@ impl<'a> Wanted<'a> {
         });
         // One that is not there yet begins as its pattern is.
         let like = there.or(self.pattern);
-        let rules = like.map_or(&[][..], |t| &t.settings.protection_rules);
-        let mut reviewers = reviewers(rules);
+        let mut rules = like.map_or(&[][..], |t| &t.settings.protection_rules);
         let wait_wanted = waits(rules).max(self.demands.wait);
         let prevent = prevents(rules) || self.demands.others;
-        if self.demands.approval {
-            if let Some(pattern) = self.pattern.filter(|_| reviewers.is_empty()) {
-                reviewers = self::reviewers(&pattern.settings.protection_rules);
-            }
-            let logins = logins(rules);
-            let approvers = self.demands.approvers;
-            let none = !approvers
-                .iter()
-                .any(|a| logins.iter().any(|l| l.eq_ignore_ascii_case(a)));
-            if reviewers.is_empty() || none {
-                self.add_approvers(&mut reviewers);
-            }
+        if let Some(pattern) = self.pattern
+            && reviewers(rules).is_empty()
+        {
+            rules = &pattern.settings.protection_rules;
+        }
+        let mut reviewers = reviewers(rules);
+        let mut counts = !reviewers.is_empty() && self.counts(rules);
+        if self.demands.approval && !counts {
+            counts = self.add_approvers(&mut reviewers);
         }
         if wait_wanted > 0 {
             body["wait_timer"] = json!(wait_wanted);
@@ -310,9 +310,10 @@ impl<'a> Wanted<'a> {
             body["reviewers"] = json!(reviewers);
             body["prevent_self_review"] = json!(prevent);
         }
-        let policy = like.and_then(|t| t.settings.deployment_branch_policy);
         // A policy that a person has chosen stays as it is.
-        if let Some(policy) = policy.filter(|p| p.protected_branches) {
+        let policy = like.and_then(|t| t.settings.deployment_branch_policy);
+        let policy = policy.filter(|p| p.protected_branches && !self.own);
+        if let Some(policy) = policy {
             body["deployment_branch_policy"] = json!({
                 "protected_branches": policy.protected_branches,
                 "custom_branch_policies": policy.custom_branch_policies,
@@ -320,16 +321,32 @@ impl<'a> Wanted<'a> {
         }
         let mut changes = vec![Change::environment(self.repository, self.name, body)];
         let named = there.is_some_and(|t| t.branches.as_ref().is_ok_and(|b| !b.is_empty()));
-        if !named && !policy.is_some_and(|p| p.protected_branches) {
+        if !named && policy.is_none() {
             let change = Change::environment_branch(self.repository, self.name, branch);
             changes.push(change);
         }
-        Some((changes, !reviewers.is_empty()))
+        Some((changes, counts))
     }
 
-    /// Adds those whose approval counts, as far as GitHub's six reach.
-    fn add_approvers(&self, reviewers: &mut Vec<Value>) {
+    /// Whether somebody whose approval counts is among the reviewers. Who is in a team is not seen
+    /// here.
+    fn counts(&self, rules: &[ProtectionRule]) -> bool {
+        let approvers = self.demands.approvers;
+        let logins = logins(rules);
+        let teams = rules
+            .iter()
+            .flat_map(|r| &r.reviewers)
+            .any(|r| r["type"] == "Team");
+        let named = approvers
+            .iter()
+            .any(|a| logins.iter().any(|l| l.eq_ignore_ascii_case(a)));
+        approvers.is_empty() || teams || named
+    }
+
+    /// Adds those whose approval counts, as far as GitHub's six reach; whether there are any.
+    fn add_approvers(&self, reviewers: &mut Vec<Value>) -> bool {
         let room = 6usize.saturating_sub(reviewers.len());
+        let before = reviewers.len();
         for login in self.demands.approvers.iter().take(room) {
             if let Some(Ok(id)) = self.ground.approvers.get(login) {
                 let one = json!({"type": "User", "id": id});
@@ -338,6 +355,7 @@ impl<'a> Wanted<'a> {
                 }
             }
         }
+        reviewers.len() > before
     }
 }
 

@@ -35,7 +35,7 @@ pub struct Place {
     pub opens: bool,
     /// The cloud role of its jobs, where the registry names one.
     pub role: Option<String>,
-    /// Whether it may also be gone: nothing is begun for a suspended customer.
+    /// Whether it may also be missing: nothing is begun there, but what stands is looked at.
     pub leaving: bool,
 }
 
@@ -56,30 +56,41 @@ pub fn shared(estate: &Estate) -> Vec<Place> {
     estate.environments().into_iter().flat_map(of).collect()
 }
 
-/// Those of one customer; none where all share the same. Nothing is applied for a suspended one.
+/// Those of one customer; none where all share the same. Besides those in which jobs begin, there
+/// may be others: where drift of what still stands is looked for, and where a suspended customer's
+/// applies ran.
 pub fn own(estate: &Estate, customer: &Customer) -> Vec<Place> {
     let mut out: Vec<Place> = Vec::new();
     if !estate.settings.own_environments {
         return out;
     }
     let suspended = customer.status == Status::Suspended;
+    let mut add = |environment: &EnvironmentId, job: Job, leaving: bool| {
+        let name = job.own(&customer.id, environment);
+        if out.iter().any(|p| p.name == name) {
+            return;
+        }
+        let applies = job == Job::Apply && !leaving;
+        let role = customer.about.roles.get(environment);
+        out.push(Place {
+            name,
+            job,
+            environment: environment.clone(),
+            pattern: Some(job.shared(environment)),
+            opens: applies,
+            role: role.filter(|_| applies).cloned(),
+            leaving,
+        });
+    };
     for stack in estate.stacks_of(customer) {
         for job in Job::ALL {
-            let name = job.own(&customer.id, &stack.environment);
-            let applies = job == Job::Apply;
-            if suspended && applies || out.iter().any(|p| p.name == name) {
-                continue;
-            }
-            let role = customer.about.roles.get(&stack.environment);
-            out.push(Place {
-                name,
-                job,
-                environment: stack.environment.clone(),
-                pattern: Some(job.shared(&stack.environment)),
-                opens: applies,
-                role: role.filter(|_| applies).cloned(),
-                leaving: suspended,
-            });
+            add(&stack.environment, job, suspended);
+        }
+    }
+    for subscription in &customer.subscriptions {
+        let product = estate.products.get(&subscription.product);
+        for environment in product.iter().flat_map(|p| &p.environments) {
+            add(environment, Job::Plan, true);
         }
     }
     out
@@ -199,17 +210,10 @@ async fn there(
 /// Names that look like a customer's own and that nobody needs: of a customer who left, of an
 /// environment that is gone, or of all where they share the same.
 pub fn left(estate: &Estate, others: &[String]) -> Vec<String> {
-    let needed: BTreeSet<String> = estate
-        .customers
-        .values()
-        .flat_map(|c| {
-            let stacks = estate.stacks_of(c);
-            let own = estate.settings.own_environments;
-            stacks
-                .into_iter()
-                .filter(move |_| own)
-                .flat_map(|s| Job::ALL.map(|job| job.own(&s.customer, &s.environment)))
-        })
+    let customers = estate.customers.values();
+    let needed: BTreeSet<String> = customers
+        .flat_map(|c| own(estate, c))
+        .map(|p| p.name)
         .collect();
     let looks = |name: &&String| {
         let customer = name.split('/').next().map(CustomerId::new);
