@@ -41,7 +41,9 @@ impl<'a> Fields<'a> {
 
     /// The value under `key`, unless it is absent or null.
     pub fn node(&mut self, key: &'static str) -> Option<&'a Node> {
-        self.asked.push(key);
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
         self.node.get(key).filter(|n| n.data != Data::Null)
     }
 
@@ -229,5 +231,25 @@ pub fn checked<T>(value: T, findings: Vec<Finding>) -> Result<T, Findings> {
         Ok(value)
     } else {
         Err(Findings(findings))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::estate::yaml::{Reading, read};
+
+    #[test]
+    fn a_key_that_is_read_twice_is_named_once() {
+        let node = match read("a.yaml", b"xyz: 1\n", Reading::Core) {
+            Ok(node) => node,
+            Err(e) => panic!("{e:?}"),
+        };
+        let mut fields = Fields::new("a.yaml", &node);
+        for key in ["kind", "created", "kind"] {
+            let _ = fields.node(key);
+        }
+        let found: Vec<String> = fields.finish().into_iter().map(|f| f.message).collect();
+        assert_eq!(found, ["unknown key `xyz`; known keys are kind, created"]);
     }
 }
