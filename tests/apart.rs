@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use support::planted::Planted;
 use support::registry::files;
 use support::said::Said;
-use support::{Tested, expect, manager_files, path, settings, skip, steps, tool};
+use support::{Tested, checkout, expect, path, settings, skip, steps, tool};
 use tenantry::local::stage::{Engine, Hints, MANAGER, REVIEWER, Stage};
 use tenantry::store::seal::SealIdentity;
 
@@ -37,11 +37,7 @@ impl World {
             planted: Planted::default(),
             dir,
         };
-        for (path, bytes) in manager_files(&world.stage).await? {
-            let place = world.estate.join(path);
-            std::fs::create_dir_all(place.parent().ok_or("no folder")?)?;
-            std::fs::write(place, bytes)?;
-        }
+        checkout(&world.stage, &world.estate).await?;
         // Acme's applies take a role, as the registry says.
         let entry = "customers/acme/metadata.yaml";
         let text = std::fs::read_to_string(world.estate.join(entry))?;
@@ -72,13 +68,9 @@ impl World {
 
     /// What doctor finds about environments, `id subject`.
     fn found(&self) -> Result<BTreeSet<String>, Box<dyn Error>> {
-        let json = self.run(&["doctor", "--all", "--format", "json"], None)?;
-        let json = json.json()?;
-        let all = json["checks"].as_array().ok_or("no checks")?.iter();
-        let word = |v: &Value, key: &str| v[key].as_str().unwrap_or_default().to_owned();
+        let said = self.run(&["doctor", "--all", "--format", "json"], None)?;
+        let all = said.findings()?.into_iter();
         Ok(all
-            .filter(|c| c["outcome"] == "finding")
-            .map(|c| format!("{} {}", word(c, "id"), word(c, "subject")))
             .filter(|f| f.contains("/production-") || f.contains("/staging-"))
             .collect())
     }
@@ -172,11 +164,38 @@ async fn one_customers_approval_opens_nothing_of_another_with_argo_cd() -> Teste
     story(Engine::Argocd).await
 }
 
+/// The end of each name.
+const PLACES: [&str; 4] = [
+    "staging-plan",
+    "staging-apply",
+    "production-plan",
+    "production-apply",
+];
+const VARIABLE: &str = "environments/acme%2Fproduction-apply/variables/AWS_ROLE_ARN";
+
+/// `id customer/environment` for every customer.
+fn every(id: &str, what: &[&str]) -> BTreeSet<String> {
+    let of = |c: &str| -> Vec<String> { what.iter().map(|w| format!("{id} {c}/{w}")).collect() };
+    CUSTOMERS.iter().flat_map(|c| of(c)).collect()
+}
+
+fn onboard(customer: &str) -> [&str; 4] {
+    ["customer", "onboard", customer, "--environments"]
+}
+
 async fn story(engine: Engine) -> Tested {
     let world = World::new(engine).await?;
     let key = world.stage.identity.expose();
     world.planted.add(&key)?;
+    nothing_begins(&world).await?;
+    they_are_made(&world, &key).await?;
+    each_waits_alone(&world).await?;
+    one_goes(&world, &key).await?;
+    world.stage.server.stop().await;
+    world.planted.search(&files(world.dir.path())?, &[])
+}
 
+async fn nothing_begins(world: &World) -> Tested {
     // GitHub would make them without protection for the first job that names them, so there is none.
     world.stage.tick().await?;
     world.stage.server.idle().await;
@@ -188,13 +207,7 @@ async fn story(engine: Engine) -> Tested {
     );
 
     // Nor in one that a job, or a hand, has made, as long as every branch may use it.
-    let bare = [
-        "staging-plan",
-        "staging-apply",
-        "production-plan",
-        "production-apply",
-    ]
-    .map(|name| format!("/repos/{MANAGER}/environments/acme%2F{name}"));
+    let bare = PLACES.map(|name| format!("/repos/{MANAGER}/environments/acme%2F{name}"));
     for path in &bare {
         world.stage.admin("PUT", path, json!({})).await?;
     }
@@ -204,21 +217,13 @@ async fn story(engine: Engine) -> Tested {
     for path in &bare {
         world.stage.admin("DELETE", path, Value::Null).await?;
     }
+    Ok(())
+}
 
+async fn they_are_made(world: &World, key: &str) -> Tested {
     // Nobody has made the environments: doctor misses each, and makes them.
     let missing = world.found()?;
-    let every = |id: &str, what: &[&str]| -> BTreeSet<String> {
-        let each =
-            |c: &str| -> Vec<String> { what.iter().map(|w| format!("{id} {c}/{w}")).collect() };
-        CUSTOMERS.iter().flat_map(|c| each(c)).collect()
-    };
-    let places = [
-        "staging-plan",
-        "staging-apply",
-        "production-plan",
-        "production-apply",
-    ];
-    assert_eq!(missing, every("manager-environment", &places));
+    assert_eq!(missing, every("manager-environment", &PLACES));
     let fixed = world.run(&["doctor", "customer", "globex", "--fix", "--yes"], None)?;
     assert!(
         fixed.err.contains("globex/production-apply"),
@@ -240,7 +245,6 @@ async fn story(engine: Engine) -> Tested {
         let path = format!("/repos/{MANAGER}/environments/{name}");
         world.stage.admin("PUT", &path, body).await?;
     }
-    let onboard = |customer: &'static str| ["customer", "onboard", customer, "--environments"];
     let wrong = SealIdentity::generate().expose();
     let said = world.run(&onboard("acme"), Some(&wrong))?;
     assert_eq!(said.code, 1, "{}", said.all());
@@ -265,22 +269,24 @@ async fn story(engine: Engine) -> Tested {
         said.out
     );
     for customer in CUSTOMERS {
-        let said = world.run(&onboard(customer), Some(&key))?;
+        let said = world.run(&onboard(customer), Some(key))?;
         assert_eq!(said.code, 0, "{}", said.all());
         let line = format!(
             "set secret TENANTRY_SEAL_IDENTITY of environment {customer}/production-apply\n"
         );
         assert!(said.out.contains(&line), "{}", said.out);
-        assert_eq!(world.run(&onboard(customer), Some(&key))?.code, 3);
+        assert_eq!(world.run(&onboard(customer), Some(key))?.code, 3);
     }
     // Only a person can do what is left, on GitHub's page.
     let bypass = every("manager-admin-bypass", &["production-apply"]);
     assert_eq!(world.found()?, bypass);
-    let role =
-        format!("/repos/{MANAGER}/environments/acme%2Fproduction-apply/variables/AWS_ROLE_ARN");
+    let role = format!("/repos/{MANAGER}/{VARIABLE}");
     let role = world.stage.admin("GET", &role, Value::Null).await?;
     assert_eq!(role["value"], ROLE);
+    Ok(())
+}
 
+async fn each_waits_alone(world: &World) -> Tested {
     // One run for all three; each waits on its own.
     world.stage.tick().await?;
     let waiting = CUSTOMERS.map(|c| format!("{c}/production-apply"));
@@ -310,14 +316,15 @@ async fn story(engine: Engine) -> Tested {
         .await?;
     world.stage.server.idle().await;
     let refused = world.says("globex").await?;
-    expect(&world.stage, &refused, refused.starts_with("failure: ")).await?;
+    expect(&world.stage, &refused, refused.starts_with("failure: ")).await
+}
 
+async fn one_goes(world: &World, key: &str) -> Tested {
     // Another role than the registry's is not gone on with.
-    let path =
-        format!("/repos/{MANAGER}/environments/acme%2Fproduction-apply/variables/AWS_ROLE_ARN");
+    let path = format!("/repos/{MANAGER}/{VARIABLE}");
     let other = json!({"value": "arn:aws:iam::123456789012:role/globex-apply"});
     world.stage.admin("PATCH", &path, other).await?;
-    let said = world.run(&onboard("acme"), Some(&key))?;
+    let said = world.run(&onboard("acme"), Some(key))?;
     assert_eq!(said.code, 1, "{}", said.all());
     assert!(
         said.err
@@ -412,14 +419,14 @@ async fn story(engine: Engine) -> Tested {
     let said = world.run(&offboard, None)?;
     for part in [
         "remove environment acme/production-apply of ops/infra-manager, with its secrets\n",
-        "note: their repository cannot be looked at",
+        "note: nothing is done in their repository: `acme/shop` cannot be read",
     ] {
         assert!(said.out.contains(part), "{part}: {}", said.out);
     }
     let own = world.own().await?;
     let own: Vec<&String> = own.iter().filter(|n| n.starts_with("acme/")).collect();
     assert_eq!(own, ["acme/production-plan"]);
-    let bypass: BTreeSet<String> = bypass
+    let bypass: BTreeSet<String> = every("manager-admin-bypass", &["production-apply"])
         .into_iter()
         .filter(|f| !f.contains(" acme/"))
         .collect();
@@ -432,6 +439,5 @@ async fn story(engine: Engine) -> Tested {
             .found()?
             .contains("manager-environment-left acme/production-plan")
     );
-    world.stage.server.stop().await;
-    world.planted.search(&files(world.dir.path())?, &[])
+    Ok(())
 }

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use support::planted::Planted;
 use support::registry::files;
 use support::said::Said;
-use support::{Tested, manager_files, path, settings};
+use support::{Tested, checkout, path, settings};
 use tenantry::local::RunnerSettings;
 use tenantry::local::stage::{BOT, Engine, Hints, MANAGER, Stage};
 use tenantry::setup::doctor::check;
@@ -22,26 +22,6 @@ struct World {
     stage: Stage,
     source: String,
     planted: Planted,
-}
-
-/// What the checks came to, `id subject`.
-trait Checked {
-    fn with(&self, outcome: &str) -> Result<BTreeSet<String>, Box<dyn Error>>;
-    fn findings(&self) -> Result<BTreeSet<String>, Box<dyn Error>> {
-        self.with("finding")
-    }
-}
-
-impl Checked for Said {
-    fn with(&self, outcome: &str) -> Result<BTreeSet<String>, Box<dyn Error>> {
-        let json = self.json()?;
-        let all = json["checks"].as_array().ok_or("no checks")?.iter();
-        let word = |v: &Value, key: &str| v[key].as_str().unwrap_or_default().to_owned();
-        Ok(all
-            .filter(|c| c["outcome"] == outcome)
-            .map(|c| format!("{} {}", word(c, "id"), word(c, "subject")))
-            .collect())
-    }
 }
 
 fn set(list: &[&str]) -> BTreeSet<String> {
@@ -69,7 +49,7 @@ impl World {
             source: String::new(),
             planted: Planted::default(),
         };
-        world.checkout().await?;
+        checkout(&world.stage, &world.root()).await?;
         // Both environments are gated, and the settings say by whom.
         let settings = world.read("tenantry.yml");
         let settings = settings
@@ -109,13 +89,6 @@ impl World {
         let path = self.root().join(path);
         std::fs::create_dir_all(path.parent().ok_or("no folder")?)?;
         Ok(std::fs::write(path, text)?)
-    }
-
-    async fn checkout(&self) -> Tested {
-        for (path, bytes) in manager_files(&self.stage).await? {
-            self.write(&path, &String::from_utf8(bytes)?)?;
-        }
-        Ok(())
     }
 
     fn command(&self, args: &[&str]) -> Command {
@@ -352,7 +325,7 @@ async fn planted_faults_are_found_repaired_and_gone() -> Tested {
     let found = world.json(&["--all"])?;
     assert_eq!(found.code, 1, "{}", found.all());
     assert_eq!(found.findings()?, set(&PLANTED), "{}", found.all());
-    assert_eq!(found.with("unchecked")?, set(&[]));
+    assert_eq!(found.checks("unchecked")?, set(&[]));
 
     // A dry run and a run that nobody answers change nothing.
     let before = world.writes().await?.len();
@@ -449,7 +422,7 @@ async fn what_cannot_be_read_is_never_fine() -> Tested {
         .output()?;
     let blind = Said::of(out)?;
     assert_eq!(blind.code, 1, "{}", blind.all());
-    let unchecked = blind.with("unchecked")?;
+    let unchecked = blind.checks("unchecked")?;
     for id in [
         "manager-repository ops/infra-manager",
         "manager-environment production-apply",
@@ -475,7 +448,7 @@ async fn what_cannot_be_read_is_never_fine() -> Tested {
     assert_eq!(broken.code, 1);
     assert!(
         broken
-            .with("unchecked")?
+            .checks("unchecked")?
             .contains("manager-environment staging-plan"),
         "{}",
         broken.all()

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use support::planted::Planted;
 use support::registry::files;
 use support::said::Said;
-use support::{Tested, expect, manager_files, path, settings, steps};
+use support::{Tested, checkout, expect, path, settings, steps};
 use tenantry::local::RunnerSettings;
 use tenantry::local::stage::{BOT, Engine, Hints, MANAGER, REVIEWER, Stage, Tenant};
 
@@ -106,7 +106,7 @@ impl World {
         world.planted.add(&uma)?;
         world.stage.tokens.insert("uma".into(), uma);
         world.let_in().await?;
-        world.checkout().await?;
+        checkout(&world.stage, &world.estate).await?;
         Ok(world)
     }
 
@@ -148,16 +148,6 @@ impl World {
         let token = made["token"].as_str().ok_or("no token")?;
         self.planted.add(token)?;
         Ok(token.to_owned())
-    }
-
-    /// The manager repository as files.
-    async fn checkout(&self) -> Tested {
-        for (path, bytes) in manager_files(&self.stage).await? {
-            let place = self.estate.join(path);
-            std::fs::create_dir_all(place.parent().ok_or("no folder")?)?;
-            std::fs::write(place, bytes)?;
-        }
-        Ok(())
     }
 
     fn command(&self, args: &[&str]) -> Command {

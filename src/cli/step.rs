@@ -136,7 +136,8 @@ pub fn run_info(env: &Env, event: Option<&Value>) -> RunInfo {
 
 /// Puts a manager together.
 pub fn manager(args: &StepArgs, env: &Env) -> Result<Manager, CliError> {
-    manager_for(args, env, Job::Plan, &[])
+    let (estate, rules) = estate(&args.estate)?;
+    at_work(estate, rules, env)
 }
 
 /// The same for a job that works on these stacks, which must be a job of theirs.
@@ -150,6 +151,10 @@ pub fn manager_for(
     for stack in stacks {
         in_environment(env, &estate.settings, stack, job)?;
     }
+    at_work(estate, rules, env)
+}
+
+fn at_work(estate: Estate, rules: Rules, env: &Env) -> Result<Manager, CliError> {
     let event = env
         .get("GITHUB_EVENT_PATH")
         .and_then(|p| std::fs::read(p).ok())

@@ -56,9 +56,10 @@ pub async fn look(sides: &Sides, ask: Ask<'_>) -> Result<Plan> {
     let mut both = plan.clone();
     match theirs(&sides.customer, ask, &mut both).await {
         Ok(()) => Ok(both),
-        Err(error) if own => {
+        // What could not be found out, such as during an outage, is no answer.
+        Err(RegistryError::Refused { message, next }) if own => {
             plan.notes.push(format!(
-                "their repository cannot be looked at, so nothing is done there: {error}"
+                "nothing is done in their repository: {message} ({next})"
             ));
             Ok(plan)
         }

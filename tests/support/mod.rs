@@ -99,6 +99,16 @@ pub async fn manager_files(stage: &Stage) -> Result<Vec<(String, Vec<u8>)>, Box<
     Ok(files)
 }
 
+/// The same, as somebody has checked it out.
+pub async fn checkout(stage: &Stage, folder: &Path) -> Tested {
+    for (path, bytes) in manager_files(stage).await? {
+        let place = folder.join(path);
+        std::fs::create_dir_all(place.parent().ok_or("no folder")?)?;
+        std::fs::write(place, bytes)?;
+    }
+    Ok(())
+}
+
 /// Settings of a stage in `dir`.
 pub fn settings(
     dir: &Path,

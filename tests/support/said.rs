@@ -1,5 +1,6 @@
 //! What a program said.
 
+use std::collections::BTreeSet;
 use std::error::Error;
 use std::process::Output;
 
@@ -22,6 +23,23 @@ impl Said {
 
     pub fn all(&self) -> String {
         format!("{}{}exit {}\n", self.out, self.err, self.code)
+    }
+
+    /// What doctor's checks with this outcome are about, `id subject`.
+    pub fn checks(&self, outcome: &str) -> Result<BTreeSet<String>, Box<dyn Error>> {
+        let json = self.json()?;
+        let all = json["checks"].as_array().ok_or("no checks")?.iter();
+        let word =
+            |c: &serde_json::Value, key: &str| c[key].as_str().unwrap_or_default().to_owned();
+        Ok(all
+            .filter(|c| c["outcome"] == outcome)
+            .map(|c| format!("{} {}", word(c, "id"), word(c, "subject")))
+            .collect())
+    }
+
+    /// What doctor has found.
+    pub fn findings(&self) -> Result<BTreeSet<String>, Box<dyn Error>> {
+        self.checks("finding")
     }
 
     pub fn json(&self) -> Result<serde_json::Value, Box<dyn Error>> {

@@ -72,13 +72,17 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         ("any".to_owned(), any.to_string()),
         ("matrices".to_owned(), matrices.to_string()),
     ])?;
+    let unready: Vec<Value> = unready
+        .iter()
+        .map(|(stack, environment)| json!({"stack": stack, "environment": environment}))
+        .collect();
     let left_out: Vec<Value> = survey
         .left_out
         .iter()
         .map(|(stack, why)| json!({"stack": stack, "reason": why}))
         .collect();
     printer.result(
-        &json!({"version": 1, "any": any, "stacks": views, "left_out": left_out, "matrices": matrices, "later": later}),
+        &json!({"version": 1, "any": any, "stacks": views, "left_out": left_out, "unready": unready, "matrices": matrices, "later": later}),
         &lines.join("\n"),
     );
     Ok(if any || env.in_actions() {
