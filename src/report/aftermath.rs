@@ -2,7 +2,7 @@
 //! left; how a new plan stands to the approved one; and what happens next.
 
 use super::diff;
-use super::escape::{code, fence, shorten};
+use super::escape::{code, code_within, fence, fence_within};
 use super::plan::thousands;
 use super::view::{ApplyView, Overall, RequestView, SinceView, StackState, StackView};
 use crate::engine::change::Attribute;
@@ -14,6 +14,8 @@ use std::fmt::Write as _;
 const ROWS: usize = 40;
 /// Most resources that are named in one sentence or list.
 const NAMED: usize = 20;
+/// Most locks that are spoken of.
+const LOCKS: usize = 10;
 
 /// What became of a stack's plan within `room` bytes, and whether all of it is there.
 pub fn became(stack: &StackView, room: usize) -> (String, bool) {
@@ -50,7 +52,7 @@ fn table(apply: &ApplyView, room: usize, out: &mut String) -> bool {
     for became in changes.iter().take(ROWS) {
         let row = format!(
             "| {} | {} | {} |\n",
-            code(&shorten(&became.address, 300)),
+            code_within(&became.address, 600),
             became.action.word(),
             became.words()
         );
@@ -85,7 +87,7 @@ fn look(after: &After, state: &StackState, out: &mut String) {
     }
     if let Some(problem) = &after.problem {
         out.push_str("What is left could not be looked at:\n\n");
-        out.push_str(&fence("text", &shorten(problem, 1_500)));
+        out.push_str(&fence_within("text", problem, 1_500));
         out.push('\n');
         return;
     }
@@ -96,7 +98,7 @@ fn look(after: &After, state: &StackState, out: &mut String) {
             } else {
                 t.action.word()
             };
-            format!("{word} {}", code(&shorten(&t.address, 300)))
+            format!("{word} {}", code_within(&t.address, 600))
         });
         let mut names = names.collect::<Vec<_>>().join(", ");
         if list.len() > NAMED {
@@ -146,10 +148,10 @@ fn held(lock: &StateLock, after: &After) -> String {
     });
     format!(
         "by {}{} ({}, lock {})",
-        code(&shorten(&lock.who, 300)),
+        code_within(&lock.who, 600),
         age.unwrap_or_default(),
-        code(&lock.operation),
-        code(&lock.id)
+        code_within(&lock.operation, 100),
+        code_within(&lock.id, 200)
     )
 }
 
@@ -274,22 +276,25 @@ pub fn next(view: &RequestView) -> String {
             out,
             "**What happens next.** The apply of {} did not come to its end. What was done stays, nothing is undone, and nothing more happens by itself. Once the cause is removed, go on by re-running the failed jobs of the provider's run, or your own workflow, or with {}. It is planned again first; what differs from the approved plan is shown, and an approval is asked for where one is needed.\n",
             names.join(", "),
-            code(&format!(
-                "tenantry apply --resume --request {} --stack {}",
-                view.request, first.stack
-            ))
+            code_within(
+                &format!(
+                    "tenantry apply --resume --request {} --stack {}",
+                    view.request, first.stack
+                ),
+                1_000
+            )
         );
     }
     let locks = view.stacks.iter().filter_map(|s| {
         let after = s.apply.as_ref()?.after.as_ref()?;
         Some((s, after.lock.as_ref()?))
     });
-    for (stack, lock) in locks.take(NAMED) {
+    for (stack, lock) in locks.take(LOCKS) {
         let _ = writeln!(
             out,
             "The state of {} is locked. As long as its holder is at work, wait. If it is not, the provider removes the lock with {}; tenantry never does that by itself.\n",
             named(&stack),
-            code(&format!("terraform force-unlock {}", lock.id))
+            code_within(&format!("terraform force-unlock {}", lock.id), 250)
         );
     }
     let again = |s: &StackView| matches!(s.state, StackState::Refused { again: true, .. });

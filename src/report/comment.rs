@@ -3,7 +3,7 @@
 
 use super::aftermath;
 use super::diff;
-use super::escape::{code, fence, shorten};
+use super::escape::{code, code_within, fence, fence_within, fenced, run_link, shorten};
 use super::plan::thousands;
 pub use super::split::BUDGET;
 use super::view::{Overall, RequestView, StackState, StackView};
@@ -53,7 +53,8 @@ pub fn bodies(view: &RequestView, marker: impl Fn(usize) -> String) -> Vec<Strin
             "{}\n**Continued: what failed or destroys, and had no room above**\n\n",
             marker(out.len() + 1)
         );
-        let room = BUDGET - text.len() - 400;
+        let foot = foot(view);
+        let room = BUDGET - text.len() - foot.len() - 200;
         let cut = sections(&left, room, &mut text);
         if cut.len() == left.len() && text.len() < 1_000 {
             break;
@@ -67,7 +68,7 @@ pub fn bodies(view: &RequestView, marker: impl Fn(usize) -> String) -> Vec<Strin
                 thousands(left.len())
             );
         }
-        text.push_str(&foot(view));
+        text.push_str(&foot);
         out.push(text);
     }
     out
@@ -168,7 +169,7 @@ fn head(view: &RequestView, out: &mut String) {
         Overall::Success => "✅",
         Overall::Failure => "❌",
     };
-    let headline = code(&shorten(&view.headline, 1_000));
+    let headline = code_within(&view.headline, 2_000);
     let _ = writeln!(out, "### {sign} Infrastructure: {headline}\n");
 }
 
@@ -180,7 +181,8 @@ fn findings(view: &RequestView, out: &mut String) {
     let mut lines = String::new();
     let mut shown = 0;
     for finding in view.findings.iter().take(50) {
-        let line = shorten(&finding.to_string(), 4_000);
+        // As it will be written, for that is what has to have room.
+        let line = shorten(&fenced(&shorten(&finding.to_string(), 4_000)), 4_000);
         if lines.len() + line.len() > 20_000 {
             break;
         }
@@ -303,7 +305,7 @@ fn section(stack: &StackView, room: usize) -> (String, bool) {
     {
         let max = fair(room).clamp(400, 6_000);
         whole &= message.len() <= max;
-        text.push_str(&fence("text", &shorten(message, max)));
+        text.push_str(&fence_within("text", message, max));
     }
     let (became, complete) = aftermath::became(stack, fair(room.saturating_sub(text.len())));
     whole &= complete;
@@ -321,7 +323,7 @@ fn section(stack: &StackView, room: usize) -> (String, bool) {
             .warnings
             .iter()
             .take(20)
-            .map(|w| shorten(&w.to_string(), 1_000))
+            .map(|w| shorten(&fenced(&shorten(&w.to_string(), 1_000)), 1_000))
             .collect();
         if stack.warnings.len() > 20 {
             lines.push(format!("… and {} more", stack.warnings.len() - 20));
@@ -383,28 +385,24 @@ fn section(stack: &StackView, room: usize) -> (String, bool) {
 }
 
 fn foot(view: &RequestView) -> String {
-    let safe = |u: &&String| {
-        u.starts_with("http")
-            && u.bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b":/._-~?=&%".contains(&b))
-    };
-    let link = view
-        .run_url
-        .as_ref()
-        .filter(safe)
-        .map(|u| format!(" · [run]({u})"))
-        .unwrap_or_default();
+    let link = view.run_url.as_deref().and_then(run_link);
+    let link = link.map_or_else(String::new, |link| format!(" · {link}"));
+    let sha: String = view.sha.chars().take(12).collect();
     format!(
         "<sub>{} · commit {}{link}</sub>\n",
-        code(&view.request),
-        code(view.sha.get(..12).unwrap_or(&view.sha))
+        code_within(&view.request, 600),
+        code(&sha)
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::Time;
     use crate::engine::change::{Action, Attribute, Change, Changes};
+    use crate::engine::outcome::{After, StateLock};
+    use crate::estate::{Finding, Place};
+    use crate::report::view::ApplyView;
 
     fn view(changes: Vec<Change>) -> RequestView {
         let Ok(stack) = "acme/web/staging".parse() else {
@@ -434,6 +432,59 @@ mod tests {
             findings: Vec::new(),
             run_url: None,
         }
+    }
+
+    /// Every part as long as it can be, of characters that become twenty when they are written.
+    #[test]
+    fn t17_what_grows_when_it_is_escaped_has_room() {
+        let long = "\u{1}`\u{202e}".repeat(2_000);
+        let mut view = view(vec![Change {
+            address: long.clone(),
+            action: Action::Delete,
+            attributes: Vec::new(),
+        }]);
+        view.headline.clone_from(&long);
+        view.sha = "\u{4e00}".repeat(30_000);
+        view.request.clone_from(&long);
+        view.overall = Overall::Failure;
+        let place = Place::at("infra/variables.yml", 1, 2);
+        view.findings = vec![Finding::error(place, "schema", long.clone()); 60];
+        let model = view.stacks[0].clone();
+        for i in 0..90 {
+            let Ok(stack) = format!("acme/web-{i}/staging").parse() else {
+                panic!()
+            };
+            view.stacks.push(StackView {
+                stack,
+                state: StackState::ApplyFailed {
+                    message: long.clone(),
+                },
+                apply: Some(ApplyView {
+                    outcome: None,
+                    after: Some(After {
+                        left: Vec::new(),
+                        drift: Vec::new(),
+                        lock: Some(StateLock {
+                            id: long.clone(),
+                            who: long.clone(),
+                            operation: long.clone(),
+                            since: None,
+                        }),
+                        problem: Some(long.clone()),
+                        at: Time(2),
+                    }),
+                    renewed: None,
+                }),
+                ..model.clone()
+            });
+        }
+        let bodies = bodies(&view, |part| format!("<!-- {part} -->"));
+        assert!(bodies.len() > 2, "{}", bodies.len());
+        for body in &bodies {
+            assert!(body.len() <= BUDGET, "{}", body.len());
+        }
+        assert!(bodies[0].contains("\\u{1}"), "as far as there is room");
+        assert!(summary(&view).len() <= SUMMARY);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The issue about one finding of a credential.
 
-use super::escape::{code, shorten};
+use super::escape::{code, code_within, run_link};
 use std::fmt::Write as _;
 
 /// What an issue is about.
@@ -14,8 +14,8 @@ pub struct CredentialIssue<'a> {
     pub says: Option<(&'a str, &'a str)>,
 }
 
-/// Longest piece.
-const PIECE: usize = 4_000;
+/// Longest piece, as it is written.
+const PIECE: usize = 8_000;
 
 /// The hidden line that the issue begins with.
 pub fn marker(rule: &str, name: &str, nonce: &str) -> String {
@@ -48,8 +48,8 @@ pub fn body(issue: &CredentialIssue<'_>, run_url: &str) -> String {
                 "| | |\n| --- | --- |\n| credential | {} |\n| finding | {} |\n| what | {} |\n| what to do | {} |\n\nThis issue follows the registry: tenantry closes it when the finding is gone.",
                 code(issue.name),
                 code(issue.rule),
-                code(&shorten(message, PIECE)),
-                code(&shorten(next, PIECE)),
+                code_within(message, PIECE),
+                code_within(next, PIECE),
             );
         }
         None => {
@@ -61,12 +61,8 @@ pub fn body(issue: &CredentialIssue<'_>, run_url: &str) -> String {
             );
         }
     }
-    let safe = run_url.starts_with("http")
-        && run_url
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b":/._-~?=&%".contains(&b));
-    if safe {
-        let _ = writeln!(out, "\n<sub>[run]({run_url})</sub>");
+    if let Some(link) = run_link(run_url) {
+        let _ = writeln!(out, "\n<sub>{link}</sub>");
     }
     out
 }
@@ -92,5 +88,16 @@ mod tests {
             title(&issue),
             "Credential acme/pull may do more than it is for"
         );
+    }
+
+    #[test]
+    fn t17_what_grows_when_it_is_escaped_has_room() {
+        let long = "\u{1}".repeat(100_000);
+        let issue = CredentialIssue {
+            rule: "credential-broad",
+            name: "acme/pull",
+            says: Some((&long, &long)),
+        };
+        assert!(body(&issue, "").len() < 20_000);
     }
 }

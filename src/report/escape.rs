@@ -62,13 +62,31 @@ fn push(out: &mut String, c: char, escaped: bool) {
 /// Inline code for Markdown and HTML: every ASCII punctuation mark becomes an entity, so that
 /// no fence, link, mention, table cell or tag can begin inside.
 pub fn code(text: &str) -> String {
+    code_within(text, usize::MAX)
+}
+
+/// Inline code as [`code`] makes it, of at most `max` bytes between its tags, counted as they are
+/// written: one character may become twenty bytes. `…` stands where something is missing.
+pub fn code_within(text: &str, max: usize) -> String {
     let mut out = String::from("<code>");
-    for c in terminal(&text.replace(['\n', '\r', '\t'], " ")).chars() {
+    let most = max.saturating_add(out.len());
+    let mut kept = out.len();
+    // What is escaped is never shorter than it was.
+    let some = shorten(text, max.saturating_add('…'.len_utf8()));
+    for c in terminal(&some.replace(['\n', '\r', '\t'], " ")).chars() {
         match c {
             c if c.is_ascii_punctuation() && !matches!(c, '-' | '.' | '/' | ',') => {
                 out.push_str(&entity(c))
             }
             c => out.push(c),
+        }
+        if out.len() > most {
+            out.truncate(kept);
+            out.push('…');
+            break;
+        }
+        if out.len() + '…'.len_utf8() <= most {
+            kept = out.len();
         }
     }
     out.push_str("</code>");
@@ -115,6 +133,20 @@ pub fn fence(language: &str, text: &str) -> String {
         "{fence}{language}\n{}\n{fence}\n",
         text.trim_end_matches('\n')
     )
+}
+
+/// A fenced block with at most `max` bytes of text, counted as they are written.
+pub fn fence_within(language: &str, text: &str, max: usize) -> String {
+    // Escaping what is escaped changes nothing.
+    fence(language, &shorten(&fenced(&shorten(text, max)), max))
+}
+
+/// A link to a run, if the address is one and has nothing in it that Markdown knows.
+pub fn run_link(url: &str) -> Option<String> {
+    let safe = |b: u8| b.is_ascii_alphanumeric() || b":/._-~?=&%".contains(&b);
+    let web = url.starts_with("https://") || url.starts_with("http://");
+    let whole = web && url.len() <= 500 && url.bytes().all(safe);
+    whole.then(|| format!("[run]({url})"))
 }
 
 /// Foreign prose in one line of Markdown: everything that could begin a structure is escaped.
@@ -243,6 +275,17 @@ mod tests {
         #[test]
         fn t16_nothing_random_takes_effect(text in "[ -~\n`<>&|@#\\[\\]()*_~!:\u{202e}]{0,80}") {
             prop_assert_eq!(outside_code(&text), "start  endlast");
+        }
+        #[test]
+        fn what_is_written_keeps_the_budget(text in "[a-z \u{1}\n`<&\u{202e}\u{4e00}\u{430}]{0,60}", max in 3_usize..120) {
+            let frame = "<code></code>".len();
+            let some = code_within(&text, max);
+            prop_assert!(some.len() <= max + frame, "{some}");
+            let all = code(&text);
+            prop_assert_eq!(some == all, all.len() <= max + frame, "{} {}", some, all);
+            // A fence that is longer than any inside, twice, the language and three line ends.
+            prop_assert!(fence_within("text", &text, max).len() <= max + 2 * (max + 1).clamp(3, TICKS + 1) + 7);
+            prop_assert_eq!(fenced(&fenced(&text)), fenced(&text));
         }
         #[test]
         fn shorten_keeps_the_budget(text in ".{0,40}", max in 3_usize..50) {

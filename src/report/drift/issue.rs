@@ -4,7 +4,7 @@ use super::{StackView, age, ago, counts};
 use crate::clock::Time;
 use crate::engine::drift::Outside;
 use crate::estate::StackId;
-use crate::report::escape::{code, shorten};
+use crate::report::escape::{code, code_within, run_link};
 use crate::report::split::BUDGET;
 use std::fmt::Write as _;
 
@@ -28,8 +28,8 @@ pub fn marker(stack: &StackId, nonce: &str) -> String {
 
 /// Kept of a body for what follows the tables, and for the marker.
 const FOOT: usize = 4_000;
-/// Longest foreign piece of a row.
-const PIECE: usize = 300;
+/// Longest foreign piece of a row, as it is written.
+const PIECE: usize = 600;
 
 /// The text of a stack's issue. Foreign words stand in `<code>` alone.
 pub fn body(view: &StackView, now: Time, run_url: &str) -> String {
@@ -62,33 +62,25 @@ pub fn body(view: &StackView, now: Time, run_url: &str) -> String {
             out,
             "\nIt could not be checked since {}: {}",
             ago(since, now),
-            code(&shorten(error, 2_000))
+            code_within(error, 4_000)
         );
     }
     out.push('\n');
     if let Some(note) = &view.note {
-        let _ = writeln!(out, "{}\n", code(&shorten(note, 2_000)));
+        let _ = writeln!(out, "{}\n", code_within(note, 4_000));
     }
     resources(view, now, BUDGET - FOOT, &mut out);
     ignored(view, BUDGET - FOOT / 2, &mut out);
     if view.since.is_some() {
         out.push_str(ADVICE);
     }
-    if let Some(link) = link(run_url) {
+    if let Some(link) = run_link(run_url) {
         let _ = writeln!(out, "<sub>{link}</sub>");
     }
     out
 }
 
 const ADVICE: &str = "**What to do**\n\n- To undo it: the next plan of this stack shows it as a change, and applying that plan puts it back.\n- To keep it: change the product or the customer's values until a plan shows no change, and apply.\n- To ignore it for a while: add a rule to `drift.ignore` in `tenantry.yml`, with a reason, an owner and a last day.\n\nThis issue follows the stack: tenantry closes it when the drift is gone.\n\n";
-
-fn link(run_url: &str) -> Option<String> {
-    let safe = run_url.starts_with("http")
-        && run_url
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b":/._-~?=&%".contains(&b));
-    safe.then(|| format!("[run]({run_url})"))
-}
 
 fn resources(view: &StackView, now: Time, budget: usize, out: &mut String) {
     if view.resources.is_empty() && view.omitted == 0 {
@@ -100,12 +92,8 @@ fn resources(view: &StackView, now: Time, budget: usize, out: &mut String) {
     let mut full = false;
     for resource in &view.resources {
         let drifted = &resource.drifted;
-        let lead = |severity: &str| {
-            format!(
-                "| {severity} | {} |",
-                code(&shorten(&drifted.address, PIECE))
-            )
-        };
+        let lead =
+            |severity: &str| format!("| {severity} | {} |", code_within(&drifted.address, PIECE));
         let tail = format!("{} ago |\n", age(now.since(resource.first_seen)));
         let mut rows = Vec::new();
         match drifted.outside {
@@ -117,7 +105,7 @@ fn resources(view: &StackView, now: Time, budget: usize, out: &mut String) {
                 for differing in &drifted.differs {
                     let side = |side: &Option<String>| {
                         side.as_ref()
-                            .map_or_else(|| "–".to_owned(), |v| code(&shorten(v, PIECE)))
+                            .map_or_else(|| "–".to_owned(), |v| code_within(v, PIECE))
                     };
                     let severity = match differing.matters {
                         true => resource.severity.word(),
@@ -126,7 +114,7 @@ fn resources(view: &StackView, now: Time, budget: usize, out: &mut String) {
                     rows.push(format!(
                         "{} {} | {} | {} | {tail}",
                         lead(severity),
-                        code(&shorten(&differing.attribute.path, PIECE)),
+                        code_within(&differing.attribute.path, PIECE),
                         side(&differing.attribute.before),
                         side(&differing.attribute.after),
                     ));
@@ -169,10 +157,10 @@ fn ignored(view: &StackView, budget: usize, out: &mut String) {
     for (i, ignored) in view.ignored.iter().enumerate() {
         let row = format!(
             "| {} | {} | {} | {} |\n",
-            code(&shorten(&ignored.address, PIECE)),
-            code(&shorten(&ignored.owner, PIECE)),
+            code_within(&ignored.address, PIECE),
+            code_within(&ignored.owner, PIECE),
             code(&ignored.until),
-            code(&shorten(&ignored.reason, PIECE))
+            code_within(&ignored.reason, PIECE)
         );
         if out.len() + row.len() > budget {
             let _ = writeln!(out, "\n_… and {} more._", view.ignored.len() - i);
