@@ -190,6 +190,7 @@ async fn story(engine: Engine) -> Tested {
     nothing_begins(&world).await?;
     they_are_made(&world, &key).await?;
     each_waits_alone(&world).await?;
+    drift_waits_for_its_environment(&world, &key).await?;
     one_goes(&world, &key).await?;
     world.stage.server.stop().await;
     world.planted.search(&files(world.dir.path())?, &[])
@@ -319,6 +320,24 @@ async fn each_waits_alone(world: &World) -> Tested {
     expect(&world.stage, &refused, refused.starts_with("failure: ")).await
 }
 
+async fn drift_waits_for_its_environment(world: &World, key: &str) -> Tested {
+    let path = format!("/repos/{MANAGER}/environments/globex%2Fstaging-plan");
+    world.stage.admin("DELETE", &path, Value::Null).await?;
+    let said = world.run(&["drift", "list", "--format", "json"], None)?;
+    assert_eq!(said.code, 0, "{}", said.all());
+    let list: Value = serde_json::from_str(&said.out)?;
+    let wanted = json!([{"stack": "globex/web/staging", "environment": "globex/staging-plan"}]);
+    assert_eq!(list["unready"], wanted);
+    let jobs = list["matrices"]["staging"]["include"].to_string();
+    assert!(jobs.contains("acme/web/staging"), "{jobs}");
+    assert!(!jobs.contains("globex/web/staging"), "{jobs}");
+    assert_eq!(world.run(&onboard("globex"), Some(key))?.code, 0);
+    let said = world.run(&["drift", "list", "--format", "json"], None)?;
+    let list: Value = serde_json::from_str(&said.out)?;
+    assert_eq!(list["unready"], json!([]));
+    Ok(())
+}
+
 async fn one_goes(world: &World, key: &str) -> Tested {
     // Another role than the registry's is not gone on with.
     let path = format!("/repos/{MANAGER}/{VARIABLE}");
@@ -413,6 +432,14 @@ async fn one_goes(world: &World, key: &str) -> Tested {
         assert!(said.out.contains(part), "{part}: {}", said.out);
     }
     world.stage.admin("DELETE", &path, Value::Null).await?;
+    // Nothing is known of their repository as long as GitHub does not answer, so nothing is done.
+    let outage = json!({"path": "acme/shop", "kind": "503", "times": 4});
+    world.stage.admin("POST", "/_local/faults", outage).await?;
+    let before = world.own().await?;
+    let said = world.run(&offboard, None)?;
+    assert_eq!(said.code, 2, "{}", said.all());
+    assert!(said.err.contains("503"), "{}", said.all());
+    assert_eq!(world.own().await?, before);
     // Their repository is gone by now, which keeps nothing of ours where it is.
     let gone = format!("/repos/{}", acme.repository);
     world.stage.admin("DELETE", &gone, Value::Null).await?;

@@ -285,6 +285,14 @@ pub struct Reached {
     pub full_name: String,
 }
 
+/// Which branches, or which tags (`type`), may use an environment.
+#[derive(Deserialize)]
+struct RefPolicy {
+    name: String,
+    #[serde(rename = "type")]
+    kind: Option<String>,
+}
+
 #[derive(Deserialize)]
 struct Named {
     name: String,
@@ -326,14 +334,19 @@ impl Client {
         self.pages(&format!("/repos/{repo}/environments"), Some("environments"))
             .await
     }
-    /// The branches that an environment's list names.
+    /// The branches that an environment's list names; a tag is `tag NAME`, which no branch can be
+    /// called.
     pub async fn environment_branches(&self, repo: &RepoSlug, name: &str) -> Result<Vec<String>> {
         let path = format!(
             "/repos/{repo}/environments/{}/deployment-branch-policies",
             enc(name)
         );
-        let list: Vec<Named> = self.pages(&path, Some("branch_policies")).await?;
-        Ok(list.into_iter().map(|n| n.name).collect())
+        let list: Vec<RefPolicy> = self.pages(&path, Some("branch_policies")).await?;
+        let named = |policy: RefPolicy| match policy.kind.as_deref() {
+            Some("tag") => format!("tag {}", policy.name),
+            _ => policy.name,
+        };
+        Ok(list.into_iter().map(named).collect())
     }
     /// Names of secrets of a repository or of one environment. Values cannot be read.
     pub async fn secret_names(

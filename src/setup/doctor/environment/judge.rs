@@ -246,13 +246,10 @@ impl<'a> Wanted<'a> {
                 let text = "every branch can use its secrets: whoever may push a branch can change a workflow there";
                 return Some((text.into(), repair));
             };
-            if policy.protected_branches && self.own {
-                let text = format!("which branches can use it hangs on their protection; a customer's own is for `{branch}` alone");
-                return Some((text, repair));
-            }
             if policy.protected_branches {
-                // Good as long as there is one, which `manager-branch` looks at.
-                return None;
+                // docs.github.com, "Deployments and environments": without any such rule, all can.
+                let text = format!("every branch that has a protection rule can use its secrets, and where none has one, every branch; it is for `{branch}` alone");
+                return Some((text, repair));
             }
             let others: Vec<String> = named.iter().filter(|n| n != branch).cloned().collect();
             if !others.is_empty() {
@@ -310,18 +307,9 @@ impl<'a> Wanted<'a> {
             body["reviewers"] = json!(reviewers);
             body["prevent_self_review"] = json!(prevent);
         }
-        // A policy that a person has chosen stays as it is.
-        let policy = like.and_then(|t| t.settings.deployment_branch_policy);
-        let policy = policy.filter(|p| p.protected_branches && !self.own);
-        if let Some(policy) = policy {
-            body["deployment_branch_policy"] = json!({
-                "protected_branches": policy.protected_branches,
-                "custom_branch_policies": policy.custom_branch_policies,
-            });
-        }
         let mut changes = vec![Change::environment(self.repository, self.name, body)];
         let named = there.is_some_and(|t| t.branches.as_ref().is_ok_and(|b| !b.is_empty()));
-        if !named && policy.is_none() {
+        if !named {
             let change = Change::environment_branch(self.repository, self.name, branch);
             changes.push(change);
         }

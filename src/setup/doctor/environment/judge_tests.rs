@@ -1,4 +1,4 @@
-use super::super::own;
+use super::super::{own, shared};
 use super::*;
 use crate::estate::Files;
 use std::collections::{BTreeMap, BTreeSet};
@@ -129,5 +129,50 @@ fn what_cannot_be_protected_is_not_made() {
     ] {
         let said = mends(gates, all);
         assert!(said.as_ref().is_err_and(|e| e.contains(words)), "{said:?}");
+    }
+}
+
+/// What is found about the branches that may use the shared `staging-plan`, and whether it is mended.
+fn branches(policy: Value, named: &[&str]) -> Option<(String, bool)> {
+    let estate = estate("");
+    let Ok(repository) = RepoSlug::new("ops/infra") else {
+        panic!("a repository")
+    };
+    let mut there = facts("staging-plan", json!([]), named);
+    there.settings.deployment_branch_policy = serde_json::from_value(policy).ok();
+    let mut sheet = Sheet::default();
+    let places = shared(&estate);
+    judge(&estate, &repository, &places, &ground(vec![there]), &mut sheet);
+    let found = sheet.0.into_iter().find_map(|v| match v.outcome {
+        Outcome::Finding { message, repair, .. }
+            if v.check.id == "manager-environment-branch" && v.subject == "staging-plan" =>
+        {
+            Some((message, repair.is_some()))
+        }
+        _ => None,
+    });
+    found
+}
+
+#[test]
+fn t4_only_the_default_branch_may_use_an_environment() {
+    let custom = || json!({"protected_branches": false, "custom_branch_policies": true});
+    assert_eq!(branches(custom(), &["main"]), None);
+    for (policy, named, words, mended) in [
+        (
+            json!({"protected_branches": true, "custom_branch_policies": false}),
+            &[][..],
+            "where none has one, every branch",
+            true,
+        ),
+        (Value::Null, &[], "every branch can use", true),
+        (custom(), &["main", "tag main"], "`tag main`", false),
+        (custom(), &["tag main"], "`tag main`", false),
+        (custom(), &[], "no branch can use it", true),
+    ] {
+        let found = branches(policy, named);
+        let (message, repair) = found.unwrap_or_else(|| panic!("{words}"));
+        assert!(message.contains(words), "{message}");
+        assert_eq!(repair, mended, "{message}");
     }
 }

@@ -132,8 +132,16 @@ pub(super) fn branch(asked: &Asked<'_>, facts: &Facts, sheet: &mut Sheet) {
     };
     for target in ["branch", "tag"] {
         let subject = format!("every {target}");
-        sheet.judge(&checks::MANAGER_RULESET, subject, rulesets, |all| {
-            let refusal = ruleset::judge(repo, all, target).err()?;
+        // A list of those who may pass that is not shown could hold anybody.
+        let judged = rulesets.as_ref().map_err(Clone::clone).and_then(|all| {
+            match ruleset::judge(repo, all, target) {
+                Ok(None) => Ok(None),
+                Ok(Some(hidden)) => Err(hidden),
+                Err(refusal) => Ok(Some(refusal)),
+            }
+        });
+        sheet.judge(&checks::MANAGER_RULESET, subject, &judged, |refusal| {
+            let refusal = refusal.as_ref()?;
             let missing = refusal.code == "ruleset";
             let repair = missing.then(|| {
                 Repair::github(
