@@ -15,13 +15,15 @@ const RUN: &str = "https://github.example/ops/manager/actions/runs/1";
 const FOREIGN: std::ops::RangeInclusive<char> = '\u{4e00}'..='\u{4e7f}';
 /// GitHub keeps so much of a step's summary.
 const SUMMARY: usize = 1 << 20;
-const ACTIONS: [(char, Action); 6] = [
+const ACTIONS: [(char, Action); 8] = [
     ('c', Action::Create),
     ('d', Action::Delete),
     ('u', Action::Update),
     ('r', Action::Replace),
     ('e', Action::Read),
     ('f', Action::Forget),
+    ('i', Action::Import),
+    ('m', Action::Move),
 ];
 
 /// Foreign texts, one after the other and again from the start.

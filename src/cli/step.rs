@@ -199,6 +199,7 @@ fn at_work(estate: Estate, rules: Rules, env: &Env) -> Result<Manager, CliError>
         run: run_info(env, event.as_ref()),
         moved: OnceCell::new(),
         places: OnceCell::new(),
+        secrets: std::sync::OnceLock::new(),
     })
 }
 

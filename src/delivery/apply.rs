@@ -17,6 +17,7 @@ use super::{custody, enact, estate_head, hold, publish, renew, trail};
 use crate::audit::event::ApplyResult;
 use crate::engine::redact::Redactor;
 use crate::estate::StackId;
+use crate::store::StoreError;
 use crate::store::lease::Lease;
 use crate::store::seal::SealIdentity;
 
@@ -107,8 +108,14 @@ async fn leased(turn: &Turn<'_>, record: &mut ApplyRecord) -> Result<ApplyResult
     record.approved_by = approved.approved_by().map(str::to_owned);
     let lease = hold::hold(manager, request, stack).await?;
     let done = work(turn, &approved, &lease, record).await;
-    lease.release(&manager.store).await?;
-    trail::released(manager, request, stack).await;
+    // What became of the stack is known by now. A lease that cannot be given back is found out by
+    // whoever wants it next.
+    match lease.release(&manager.store).await {
+        Ok(()) => trail::released(manager, request, stack).await,
+        Err(error) => {
+            tracing::warn!(%stack, %error, "the lease could not be given back; it ends with this run");
+        }
+    }
     done
 }
 
@@ -194,32 +201,49 @@ async fn work(
     trail::begun(manager, request, stack, approved, &now_inputs).await?;
     let key = keys::apply(&request.name, stack);
     manager.store.write_json(&key, record).await?;
-    if let Some(last) = &last {
-        // From the first change on, the stack is no longer what was last applied.
-        let open = LastApplied {
-            incomplete: true,
-            ..last.clone()
-        };
-        manager.store.write_json(&applied_key, &open).await?;
-    }
+    let there = LastApplied {
+        sha: request.name.sha.clone(),
+        inputs: now_inputs,
+        plan: approved.digest().clone(),
+        request: request.name.clone(),
+        at: manager.clock.now(),
+        first: None,
+        count: 0,
+        incomplete: true,
+    };
+    // From the first change on, the stack is no longer what was last applied; and where nothing
+    // ever was, something may stand from now on.
+    let open = last.map_or(there.clone(), |last| LastApplied {
+        incomplete: true,
+        ..last
+    });
+    manager.store.write_json(&applied_key, &open).await?;
     let (enacted, scene) = ready.carry_out(turn, approved, record).await;
     if enacted.is_ok() {
+        let at = manager.clock.now();
         let there = LastApplied {
-            sha: request.name.sha.clone(),
-            inputs: now_inputs,
-            plan: approved.digest().clone(),
-            request: request.name.clone(),
-            at: manager.clock.now(),
-            count: last.map_or(1, |l| l.count + 1),
+            at,
+            first: Some(open.first.unwrap_or(if open.ever() { open.at } else { at })),
+            count: open.count + 1,
             incomplete: false,
+            ..there
         };
-        manager.store.write_json(&applied_key, &there).await?;
+        // Without it the stack counts as not finished, so the next sweep plans it once more, finds
+        // nothing to change and writes it then. That it was applied stays true.
+        note(turn, manager.store.write_json(&applied_key, &there).await);
     }
     if let Some(scene) = scene {
         // Before the look: a run that is stopped in it has told the truth already.
         record.state = state(enacted.as_ref().err(), turn.redactor);
-        manager.store.write_json(&key, record).await?;
+        note(turn, manager.store.write_json(&key, record).await);
         scene.look(turn, record).await;
     }
     enacted.map(|()| ApplyResult::Applied)
+}
+
+/// What cannot be written after the changes were made hides nothing of what became of them.
+fn note(turn: &Turn<'_>, written: Result<(), StoreError>) {
+    if let Err(error) = written {
+        tracing::warn!(stack = %turn.stack, %error, "what was applied could not be noted; the next sweep looks again");
+    }
 }

@@ -6,6 +6,7 @@ use super::error::{DeliveryError, Refusal};
 use super::gate::ApprovedPlan;
 use super::manager::Manager;
 use super::records::Request;
+use crate::digest::Digest;
 use crate::engine::terraform::{Tool, Workspace};
 use crate::estate::StackId;
 use crate::store::seal::{self, SealIdentity};
@@ -43,7 +44,7 @@ pub(super) fn bound(
     manifest: &Manifest,
     request: &Request,
     stack: &StackId,
-    inputs: &crate::digest::Digest,
+    inputs: &Digest,
     manager: &Manager,
 ) -> Result<(), Refusal> {
     // Every field is looked at; a new one does not compile until it is.
@@ -56,6 +57,7 @@ pub(super) fn bound(
         inputs: planned_inputs,
         plan: _,
         lock: _,
+        // Compared when the plan is read.
         shown: _,
         // Compared in the working folder, where the tool can be asked.
         tool: _,
@@ -96,6 +98,17 @@ pub(super) fn bound(
         ));
     }
     Ok(())
+}
+
+/// Checks that the plan as JSON is what was redacted and shown.
+pub(super) fn as_shown(manifest: &Manifest, stack: &StackId, json: &[u8]) -> Result<(), Refusal> {
+    if Digest::of(json) == manifest.shown {
+        return Ok(());
+    }
+    Err(Refusal::new(
+        "plan-digest",
+        format!("the approved plan of `{stack}` does not read as it was shown; plan again"),
+    ))
 }
 
 /// Checks that tool, providers and state are those that the plan was made with.

@@ -93,6 +93,7 @@ pub(super) async fn prepare(
     // What the plan marks is learnt first: an error of the apply may quote it.
     let plan = bundle.plan()?;
     let json = workspace.show(&tool, &plan).await?;
+    custody::as_shown(&bundle.manifest, stack, &json)?;
     let changes = plan_json::read(&json, &mut redactor)?;
     machine.hide.hide(&redactor);
     tool.redactor = redactor.clone();

@@ -103,12 +103,17 @@ pub async fn apply(
                 .await?
             {
                 FileAt::Regular { blob, bytes } => {
-                    done += usize::from(bytes == file.content.as_bytes());
+                    if bytes == file.content.as_bytes() {
+                        done += 1;
+                        continue;
+                    }
                     Some(blob)
                 }
-                _ => None,
+                FileAt::Absent => None,
+                // Neither what is planned nor what the plan saw.
+                _ => Some(String::new()),
             };
-            if now != file.base_blob && done == 0 {
+            if now != file.base_blob {
                 return Err(Refusal::new(
                     "gitops-moved",
                     format!(

@@ -17,7 +17,8 @@ pub(super) async fn hold(
     request: &Request,
     stack: &StackId,
 ) -> Result<Lease, DeliveryError> {
-    let who = format!("{} in run {}", request.name, manager.run.run.id);
+    let run = &manager.run.run;
+    let who = format!("{} in run {}.{}", request.name, run.id, run.attempt);
     let key = keys::lease(stack);
     match lease::take(&manager.store, &key, &who, LEASE, &manager.clock).await? {
         Taken::Yes { lease, after } => {
@@ -42,17 +43,46 @@ pub(super) async fn hold(
 
 /// Whether the workflow run that holds a lease has ended.
 async fn holder_is_gone(manager: &Manager, who: &str) -> Result<bool, DeliveryError> {
-    let Some(run) = who.rsplit(' ').next().and_then(|id| id.parse::<u64>().ok()) else {
-        return Ok(false);
+    let own = &manager.run.run;
+    let (run, attempt) = match run_of(who) {
+        // Somebody works by hand, outside of GitHub Actions: only its time ends such a lease.
+        None | Some((0, _)) => return Ok(false),
+        // An attempt begins when the one before has ended.
+        Some((run, attempt)) if run == own.id => return Ok(attempt < own.attempt),
+        Some(other) => other,
     };
-    if run == manager.run.run.id {
-        return Ok(false);
-    }
     match manager.own.run(&manager.repository, run).await {
-        Ok(run) => Ok(run.status.as_deref() == Some("completed")),
+        Ok(run) => Ok(run.status.as_deref() == Some("completed")
+            || run.run_attempt.is_some_and(|now| now > attempt)),
         Err(e) if e.is_not_found() => Ok(true),
         Err(e) => Err(e.into()),
     }
+}
+
+/// Run and attempt in `… in run 17.2`; earlier versions did not write the attempt.
+fn run_of(who: &str) -> Option<(u64, u64)> {
+    let last = who.rsplit(' ').next()?;
+    let (run, attempt) = last.split_once('.').unwrap_or((last, "1"));
+    Some((run.parse().ok()?, attempt.parse().ok()?))
+}
+
+/// Whether an apply of this request is going on outside of GitHub Actions.
+pub(super) async fn by_hand(manager: &Manager, request: &Request) -> Result<bool, DeliveryError> {
+    let now = manager.clock.now();
+    for stack in &request.stacks {
+        let lease = manager
+            .store
+            .read::<lease::Holder>(&keys::lease(stack))
+            .await?;
+        let ours = |who: &str| {
+            who.starts_with(&format!("{} in run ", request.name))
+                && run_of(who).is_some_and(|(run, _)| run == 0)
+        };
+        if lease.is_some_and(|(l, _)| l.held && l.until > now && ours(&l.who)) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Takes a lease whose holder is known to have ended.

@@ -7,15 +7,18 @@ use super::records::RunRef;
 use crate::audit::Log;
 use crate::clock::Clock;
 use crate::digest::Digest;
+use crate::engine::module::Module;
 use crate::engine::redact::Redactor;
 use crate::estate::ids::CustomerId;
+use crate::estate::model::EngineKind;
 use crate::estate::resolve::Rules;
 use crate::estate::{Estate, RepoSlug, Sha};
 use crate::github::Client;
 use crate::github::model::User;
 use crate::store::Store;
+use serde_json::Value;
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use tokio::sync::OnceCell;
 
 /// The manager's workflow run.
@@ -53,6 +56,20 @@ pub struct Manager {
     pub moved: OnceCell<Moved>,
     /// The environments that jobs may name, once they were asked for.
     pub places: OnceCell<BTreeSet<String>>,
+    /// The variables that modules keep secret, once they were asked for.
+    pub secrets: OnceLock<BTreeSet<String>>,
+}
+
+/// Names of the variables that a module of the estate calls sensitive or ephemeral. A module that
+/// cannot be read is an error elsewhere.
+fn secrets(estate: &Estate) -> BTreeSet<String> {
+    let terraform = estate.products.iter();
+    let terraform = terraform.filter(|(_, p)| p.engine == EngineKind::Terraform);
+    terraform
+        .filter_map(|(id, _)| Module::read(&estate.files, &format!("products/{id}/terraform")).ok())
+        .flat_map(|module| module.variables)
+        .filter_map(|(name, variable)| variable.secret.then_some(name))
+        .collect()
 }
 
 impl Manager {
@@ -74,11 +91,18 @@ impl Manager {
             for (path, _) in self.estate.files.under(&folder) {
                 let layer = path.ends_with(".yaml") || path.ends_with(".yml");
                 if layer && let Some((_, Ok(node))) = self.estate.files.yaml(path) {
-                    redactor.learn_names(&node.to_json());
+                    self.learn_layer(&mut redactor, &node.to_json());
                 }
             }
         }
         redactor
+    }
+
+    /// Teaches `redactor` what a layer holds of secrets: under secret names, and for variables that
+    /// a module keeps out of what Terraform shows. An error may quote them before there is a plan.
+    pub fn learn_layer(&self, redactor: &mut Redactor, layer: &Value) {
+        redactor.learn_names(layer);
+        redactor.learn_of(layer, self.secrets.get_or_init(|| secrets(&self.estate)));
     }
 
     /// The recipient that plans are sealed to.

@@ -23,6 +23,7 @@ pub mod issue;
 pub mod manager;
 pub mod open;
 pub mod overview;
+pub mod part;
 pub mod places;
 pub mod plan;
 pub mod publish;

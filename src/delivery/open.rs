@@ -3,9 +3,10 @@
 use super::error::{DeliveryError, Refusal};
 use super::hint::Event;
 use super::manager::Manager;
+use super::part::Due;
 use super::records::{LastApplied, Outcome, Request, keys};
 use super::source::{self, Verified};
-use super::{estate_head, overview, places, terms, trail, unfinished};
+use super::{estate_head, hold, overview, part, places, terms, trail, unfinished};
 use crate::digest::Digest;
 use crate::engine::module::Module;
 use crate::estate::model::{Customer, EngineKind};
@@ -63,7 +64,7 @@ pub async fn open(
         other => other?,
     }
     terms::record(manager, customer).await?;
-    let verified = source::verify(manager, customer, event, sha).await?;
+    let mut verified = source::verify(manager, customer, event, sha).await?;
     places::ready(manager, customer).await?;
     let key = keys::request(&verified.name);
     let estate = manager.estate_digest(&customer.id);
@@ -73,8 +74,8 @@ pub async fn open(
     {
         return Ok(nothing);
     }
-    let (stacks, findings) = match work(manager, customer, &verified).await {
-        Ok(stacks) => (stacks, Vec::new()),
+    let (due, findings) = match work(manager, customer, &verified).await {
+        Ok(due) => (due, Vec::new()),
         Err(DeliveryError::Findings(findings)) => {
             if reason.hint.is_none() && not_begun(manager, customer, &verified, &findings).await? {
                 return Ok(Opened::NotYet);
@@ -83,7 +84,7 @@ pub async fn open(
         }
         Err(other) => return Err(other),
     };
-    if stacks.is_empty()
+    if due.is_empty()
         && findings.is_empty()
         && let Some((old, _)) = &before
         && old.outcome == Some(Outcome::Success)
@@ -94,6 +95,13 @@ pub async fn open(
             reason: format!("{} has ended", old.name),
         });
     }
+    if event == Event::Push {
+        let earlier = part::earlier(manager, customer, &verified, &due).await?;
+        verified.authors.extend(earlier.users);
+        verified.unknown_author |= earlier.unknown;
+    }
+    let stacks: Vec<StackId> = due.into_iter().map(|d| d.stack).collect();
+    few_enough(&stacks)?;
     let request = build(
         manager,
         &verified,
@@ -208,6 +216,9 @@ pub async fn is_alive(manager: &Manager, request: &Request) -> Result<bool, Deli
     if request.run.id == manager.run.run.id {
         return Ok(request.run.attempt == manager.run.run.attempt);
     }
+    if request.run.id == 0 {
+        return hold::by_hand(manager, request).await;
+    }
     match manager.own.run(&manager.repository, request.run.id).await {
         Ok(run) => Ok(run.status.as_deref() != Some("completed")
             && run.run_attempt.is_none_or(|a| a >= request.run.attempt)),
@@ -216,12 +227,37 @@ pub async fn is_alive(manager: &Manager, request: &Request) -> Result<bool, Deli
     }
 }
 
+/// Most stacks of one environment in a request: GitHub's limit for one matrix (docs.github.com,
+/// "Running variations of jobs").
+pub const STACKS: usize = 256;
+
+/// A request whose jobs do not fit into a matrix could never come to its end.
+fn few_enough(stacks: &[StackId]) -> Result<(), Refusal> {
+    let of = |stack: &StackId| {
+        let same = stacks.iter().filter(|s| s.environment == stack.environment);
+        same.count()
+    };
+    let Some(stack) = stacks.iter().find(|s| of(s) > STACKS) else {
+        return Ok(());
+    };
+    Err(Refusal::new(
+        "too-many-stacks",
+        format!(
+            "{} stacks of `{}` are to be planned in `{}` at once, and GitHub runs {STACKS} jobs of a kind; switch some of them off in customers/{}/products.yaml (`enabled: false`) and bring them in by and by",
+            of(stack),
+            stack.customer,
+            stack.environment,
+            stack.customer
+        ),
+    ))
+}
+
 /// The stacks whose inputs differ from what was last applied, in promotion order.
 async fn work(
     manager: &Manager,
     customer: &Customer,
     verified: &Verified,
-) -> Result<Vec<StackId>, DeliveryError> {
+) -> Result<Vec<Due>, DeliveryError> {
     let mut out = Vec::new();
     for resolved in resolve_all(manager, customer, verified).await? {
         let inputs = inputs(manager, &resolved)?;
@@ -229,12 +265,17 @@ async fn work(
             .store
             .read::<LastApplied>(&keys::applied(&resolved.effective.stack))
             .await?;
-        if applied.is_none_or(|(a, _)| a.incomplete || a.inputs != inputs) {
-            out.push(resolved.effective.stack);
+        let last = applied.map(|(last, _)| last);
+        if last
+            .as_ref()
+            .is_none_or(|l| l.incomplete || l.inputs != inputs)
+        {
+            let stack = resolved.effective.stack;
+            out.push(Due { stack, last });
         }
     }
     let order = manager.estate.environments();
-    out.sort_by_key(|s| order.iter().position(|e| *e == s.environment));
+    out.sort_by_key(|d| order.iter().position(|e| *e == d.stack.environment));
     Ok(out)
 }
 
@@ -251,7 +292,7 @@ pub async fn resolve_all(
         let mut redactor = manager.redactor(&customer.id);
         for file in &files {
             if let Ok(node) = read(&file.path, &file.bytes, Reading::Core) {
-                redactor.learn_names(&node.to_json());
+                manager.learn_layer(&mut redactor, &node.to_json());
             }
         }
         redactor.findings(findings).into()

@@ -296,7 +296,7 @@ pub fn learn_values(manager: &Manager, resolved: &Resolved, redactor: &mut Redac
     // A module that cannot be read is an error elsewhere.
     if let Ok(module) = module(manager, &resolved.effective.stack) {
         for (name, variable) in &module.variables {
-            if variable.sensitive
+            if variable.secret
                 && let Some(value) = values.get(name)
             {
                 redactor.learn_all(value);

@@ -323,12 +323,23 @@ pub struct LastApplied {
     pub request: RequestName,
     /// When.
     pub at: Time,
-    /// How often something was applied here.
+    /// When something was applied here for the first time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<Time>,
+    /// How often something was applied here. 0 where the first apply was begun and has not come to
+    /// its end: then the rest says what it was about to bring.
     pub count: u64,
     /// Whether another apply was begun since and has not come to its end: what stands there now
     /// may be neither.
     #[serde(default)]
     pub incomplete: bool,
+}
+
+impl LastApplied {
+    /// Whether an apply ever came to its end here.
+    pub fn ever(&self) -> bool {
+        self.count > 0
+    }
 }
 
 /// Our comment on a pull request.

@@ -4,13 +4,13 @@
 
 use super::apply::Turn;
 use super::bundle::Bundle;
+use super::custody;
 use super::error::{DeliveryError, Refusal};
 use super::gate::ApprovedPlan;
 use super::open::module;
 use super::plan::{backend, learn_values, sealed, terraform_plan};
 use super::records::{ApplyRecord, PlanRecord, PlanResult, keys};
 use super::trail;
-use crate::digest::Digest;
 use crate::engine::plan_json::{self, Apart};
 use crate::engine::redact::Redactor;
 use crate::engine::terraform::Workspace;
@@ -120,16 +120,7 @@ async fn approved_json(
     let workspace = Workspace::write(&folder, &module, &backend, None, Some(&lock))?;
     workspace.init(&tool).await?;
     let json = workspace.show(&tool, &bundle.plan()?).await?;
-    if Digest::of(&json) != bundle.manifest.shown {
-        return Err(Refusal::new(
-            "plan-digest",
-            format!(
-                "the approved plan of `{}` does not read as it was shown; plan again",
-                resolved.effective.stack
-            ),
-        )
-        .into());
-    }
+    custody::as_shown(&bundle.manifest, &resolved.effective.stack, &json)?;
     Ok(json)
 }
 

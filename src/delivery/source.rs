@@ -3,6 +3,7 @@
 use super::error::{DeliveryError, Refusal};
 use super::hint::Event;
 use super::manager::Manager;
+use super::part::People;
 use super::records::RequestName;
 use crate::estate::ids::shown;
 use crate::estate::model::{Customer, Status};
@@ -73,8 +74,7 @@ pub async fn verify(
         return Err(Refusal::new("suspended", suspended(customer)).into());
     }
     let (slug, repository) = repository(manager, customer).await?;
-    let mut people = Vec::new();
-    let mut unknown_author = false;
+    let mut people = People::default();
     match event {
         Event::Push => {
             let head = manager
@@ -84,18 +84,7 @@ pub async fn verify(
             if head != *sha {
                 return Err(Refusal::new("superseded", format!("commit {} is not the head of `{}` (that is {}); the newer commit has its own request", sha.short(), shown(&repository.default_branch), head.short())).into());
             }
-            for listed in manager.source.pulls_of_commit(&slug, sha).await? {
-                // The list does not say who merged.
-                let pull = manager.source.pull(&slug, listed.number).await?;
-                people.extend(pull.user);
-                people.extend(pull.merged_by);
-                let range = manager
-                    .source
-                    .authors(&slug, &pull.base.sha, sha.as_str())
-                    .await?;
-                people.extend(range.people);
-                unknown_author |= range.unknown;
-            }
+            people.merged(manager, &slug, sha).await?;
         }
         Event::PullRequest(number) => {
             let pull = match manager.source.pull(&slug, number).await {
@@ -133,21 +122,13 @@ pub async fn verify(
             if pull.head.sha != sha.as_str() {
                 return Err(Refusal::new("superseded", format!("commit {} is not the head of pull request #{number}; the newer commit has its own request", sha.short())).into());
             }
-            people.extend(pull.user);
-            let range = manager
-                .source
-                .authors(&slug, &pull.base.sha, sha.as_str())
-                .await?;
-            people.extend(range.people);
-            unknown_author |= range.unknown;
+            people.users.extend(pull.user);
+            let base = &pull.base.sha;
+            people.range(manager.source.authors(&slug, base, sha.as_str()).await?);
         }
     }
-    let commit = manager.source.commit(&slug, sha).await?;
-    unknown_author |= commit.author.is_none() || commit.committer.is_none();
-    people.extend(commit.author);
-    people.extend(commit.committer);
-    people.sort_by_key(|u| u.id);
-    people.dedup_by_key(|u| u.id);
+    people.commit(manager.source.commit(&slug, sha).await?);
+    let people = people.tidy();
     Ok(Verified {
         name: RequestName {
             customer: customer.id.clone(),
@@ -156,8 +137,8 @@ pub async fn verify(
         },
         repository: slug,
         repository_id: id,
-        authors: people,
-        unknown_author,
+        authors: people.users,
+        unknown_author: people.unknown,
     })
 }
 

@@ -18,6 +18,10 @@ pub enum Action {
     Read,
     /// Forgotten, but left standing.
     Forget,
+    /// Taken into the state as it stands.
+    Import,
+    /// Called otherwise in the state from now on.
+    Move,
 }
 
 impl Action {
@@ -30,6 +34,8 @@ impl Action {
             Action::Create => "+",
             Action::Read => "<=",
             Action::Forget => ".",
+            Action::Import => "<-",
+            Action::Move => "->",
         }
     }
     /// The word for it.
@@ -41,6 +47,8 @@ impl Action {
             Action::Create => "create",
             Action::Read => "read",
             Action::Forget => "forget",
+            Action::Import => "import",
+            Action::Move => "move",
         }
     }
 }
@@ -96,6 +104,8 @@ impl Changes {
             Action::Update,
             Action::Create,
             Action::Forget,
+            Action::Import,
+            Action::Move,
         ]
         .into_iter()
         .filter_map(|a| match self.count(a) {

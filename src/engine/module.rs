@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 pub struct Variable {
     /// Whether a value must be given.
     pub required: bool,
-    /// Whether Terraform treats it as sensitive.
-    pub sensitive: bool,
+    /// Whether Terraform keeps its value out of what it shows: sensitive, or ephemeral.
+    pub secret: bool,
     /// The file that declares it.
     pub path: String,
 }
@@ -141,16 +141,17 @@ fn hcl(path: &str, bytes: &[u8], variables: &mut BTreeMap<String, Variable>) -> 
         if block.ident.as_str() != "variable" {
             continue;
         }
-        let sensitive = block
-            .body
-            .get_attribute("sensitive")
-            .is_some_and(|a| a.value.as_bool() == Some(true));
+        let on = |name: &str| {
+            let set = block.body.get_attribute(name);
+            set.is_some_and(|a| a.value.as_bool() == Some(true))
+        };
+        let secret = on("sensitive") || on("ephemeral");
         let required = !block.body.has_attribute("default");
         variables.insert(
             label.as_str().to_owned(),
             Variable {
                 required,
-                sensitive,
+                secret,
                 path: path.to_owned(),
             },
         );
@@ -172,12 +173,13 @@ fn json(
         .flatten()
     {
         let required = block.get("default").is_none();
-        let sensitive = block.get("sensitive") == Some(&serde_json::Value::Bool(true));
+        let on = |name: &str| block.get(name) == Some(&serde_json::Value::Bool(true));
+        let secret = on("sensitive") || on("ephemeral");
         variables.insert(
             name.clone(),
             Variable {
                 required,
-                sensitive,
+                secret,
                 path: path.to_owned(),
             },
         );

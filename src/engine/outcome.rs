@@ -60,6 +60,8 @@ pub fn done(action: Action) -> &'static str {
         Action::Create => "created",
         Action::Read => "read",
         Action::Forget => "forgotten",
+        Action::Import => "imported",
+        Action::Move => "moved",
     }
 }
 

@@ -1,8 +1,9 @@
 //! What lies between two commits of a repository.
 
+use super::api::enc;
 use super::client::Client;
 use super::error::GithubError;
-use super::model::Comparison;
+use super::model::{Commit, Comparison};
 use crate::estate::{RepoSlug, Sha};
 
 /// What lies between two commits.
@@ -37,5 +38,17 @@ impl Client {
         let files = found.files.into_iter();
         let names = files.flat_map(|f| std::iter::once(f.filename).chain(f.previous_filename));
         Ok(Between::Files(names.collect()))
+    }
+
+    /// The newest commits up to `head` that changed a file, newest first, 100 at most
+    /// (docs.github.com, "List commits").
+    pub async fn history(
+        &self,
+        repo: &RepoSlug,
+        head: &Sha,
+        path: &str,
+    ) -> Result<Vec<Commit>, GithubError> {
+        let query = format!("sha={head}&path={}&per_page=100", enc(path));
+        self.read(&format!("/repos/{repo}/commits?{query}")).await
     }
 }

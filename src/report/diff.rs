@@ -30,7 +30,7 @@ pub fn line(change: &Change) -> String {
         Action::Delete | Action::Replace => "-",
         Action::Create => "+",
         Action::Update => "!",
-        Action::Read | Action::Forget => "#",
+        Action::Read | Action::Forget | Action::Import | Action::Move => "#",
     };
     one_line(&format!(
         "{sign} {} {}",

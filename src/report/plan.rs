@@ -170,6 +170,8 @@ fn words(actions: impl Iterator<Item = Action> + Clone) -> String {
         Action::Create,
         Action::Read,
         Action::Forget,
+        Action::Import,
+        Action::Move,
     ]
     .into_iter()
     .filter_map(|a| match actions.clone().filter(|x| *x == a).count() {

@@ -239,6 +239,7 @@ impl Provider {
             },
             moved: OnceCell::new(),
             places: OnceCell::new(),
+            secrets: std::sync::OnceLock::new(),
         })
     }
 }

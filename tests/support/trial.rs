@@ -120,6 +120,7 @@ impl Trial {
             },
             moved: OnceCell::new(),
             places: OnceCell::new(),
+            secrets: std::sync::OnceLock::new(),
         };
         let mut trial = Self {
             work: dir.path().join("work"),

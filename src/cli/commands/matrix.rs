@@ -6,8 +6,8 @@ use crate::delivery::hint::Event;
 use crate::delivery::records::Request;
 use serde_json::{Map, Value, json};
 
-/// GitHub's limit for one matrix (docs.github.com, "Running variations of jobs").
-const MAX_JOBS: usize = 256;
+/// Most jobs of one matrix.
+const MAX_JOBS: usize = crate::delivery::open::STACKS;
 
 /// Matrices by environment. An environment with nothing to do is absent.
 pub fn matrices(requests: &[Request]) -> Value {

@@ -275,7 +275,7 @@ fn module(
             .map(|(name, v)| {
                 let takes = Takes {
                     required: v.required,
-                    sensitive: v.sensitive,
+                    sensitive: v.secret,
                     path: v.path,
                 };
                 (name, takes)

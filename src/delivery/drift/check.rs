@@ -197,7 +197,7 @@ async fn as_applied(
         .map(|file| read_contract(file, &known))
         .transpose()?;
     if let Some(contract) = &contract {
-        redactor.learn_names(&contract.node.to_json());
+        manager.learn_layer(redactor, &contract.node.to_json());
     }
     let (effective, findings) = compose(&manager.estate.files, stack, contract.as_ref())?;
     let findings = Findings(findings).tidy();

@@ -135,7 +135,7 @@ async fn standing(
             .store
             .read::<LastApplied>(&record_keys::applied(&stack))
             .await?
-            .map(|(a, _)| a.at),
+            .map(|(a, _)| a.first.unwrap_or(a.at)),
     };
     let settings = &manager.estate.settings.drift;
     Ok(stands(settings, stack, record, applied, today, now))

@@ -90,6 +90,8 @@ pub(super) struct Held<'a> {
 pub(super) struct Resource<'a> {
     #[serde(default)]
     pub address: Option<String>,
+    #[serde(default)]
+    pub previous_address: Option<String>,
     #[serde(borrow)]
     pub change: Delta<'a>,
 }
@@ -123,6 +125,8 @@ pub(super) struct Delta<'a> {
     pub after_sensitive: Raw<'a>,
     #[serde(borrow, default)]
     pub after_unknown: Raw<'a>,
+    #[serde(borrow, default)]
+    pub importing: Raw<'a>,
 }
 
 #[derive(Deserialize)]

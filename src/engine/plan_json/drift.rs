@@ -21,7 +21,7 @@ pub fn drifted(bytes: &[u8], redactor: &mut Redactor) -> Result<Vec<Drifted>, Pl
     for resource in plan.resource_drift.iter().flatten() {
         let outside = match action(&resource.change.actions) {
             // What only moved in the configuration is no drift, and reading is no change.
-            None | Some(Action::Read | Action::Forget) => continue,
+            None | Some(Action::Read | Action::Forget | Action::Import | Action::Move) => continue,
             Some(Action::Delete) => Outside::Deleted,
             Some(Action::Update | Action::Create | Action::Replace) => Outside::Changed,
         };

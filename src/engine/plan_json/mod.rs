@@ -17,7 +17,7 @@ use super::redact::Redactor;
 pub use drift::{drifted, intent};
 
 use compare::{Differ, MAX_NAME, Sides, shorten};
-use document::{Delta, Document, tree};
+use document::{Delta, Document, Resource, tree};
 use serde_json::Value;
 
 /// Largest plan that is read, in bytes. 15,000 resources are 28 MB.
@@ -104,14 +104,21 @@ pub fn read(bytes: &[u8], redactor: &mut Redactor) -> Result<Changes, PlanJsonEr
     let mut differ = Differ::new(redactor);
     let mut out = Changes::default();
     for resource in plan.resource_changes.iter().flatten() {
-        let Some(action) = action(&resource.change.actions) else {
-            continue;
-        };
         let address = resource.address.as_deref().unwrap_or("?");
+        let kept = kept(resource, address, redactor)?;
+        // What is only called otherwise, or taken in as it stands, changes the state all the same.
+        let action = match (action(&resource.change.actions), &kept[..]) {
+            (Some(action), _) => action,
+            (None, []) => continue,
+            (None, _) if resource.change.importing.is_some() => Action::Import,
+            (None, _) => Action::Move,
+        };
+        let mut attributes = kept;
+        attributes.extend(compared(&mut differ, "", &resource.change, false)?);
         out.changes.push(Change {
             address: shown_address(address, redactor),
             action,
-            attributes: compared(&mut differ, "", &resource.change, false)?,
+            attributes,
         });
     }
     out.changes.sort_by(|a, b| {
@@ -133,6 +140,39 @@ pub fn read(bytes: &[u8], redactor: &mut Redactor) -> Result<Changes, PlanJsonEr
             .is_some_and(|o| o.sensitive);
         let attributes = compared(&mut differ, name, change, marked)?;
         out.outputs.extend(attributes);
+    }
+    Ok(out)
+}
+
+/// What happens in the state beside the change: the earlier address, and the id that is imported.
+fn kept(
+    resource: &Resource<'_>,
+    address: &str,
+    redactor: &Redactor,
+) -> Result<Vec<Attribute>, PlanJsonError> {
+    let mut out = Vec::new();
+    let earlier = resource.previous_address.as_deref();
+    if let Some(earlier) = earlier.filter(|e| *e != address) {
+        out.push(Attribute {
+            path: "(address)".into(),
+            before: Some(shown_address(earlier, redactor)),
+            after: Some(shown_address(address, redactor)),
+        });
+    }
+    if let Some(importing) = resource.change.importing {
+        let importing = tree(Some(importing))?;
+        let id = match importing.get("id").and_then(Value::as_str) {
+            Some(id) => shown_address(id, redactor),
+            None if importing.get("identity").is_some_and(|i| !i.is_null()) => {
+                "(by its identity)".to_owned()
+            }
+            None => "(known after apply)".to_owned(),
+        };
+        out.push(Attribute {
+            path: "(imported)".into(),
+            before: None,
+            after: Some(id),
+        });
     }
     Ok(out)
 }
@@ -220,6 +260,58 @@ mod tests {
             assert!(!text.contains(canary), "{change} -> {text}");
             assert!(text.contains("sensitive"), "{change} -> {text}");
         }
+    }
+
+    #[test]
+    fn t17_what_is_moved_or_imported_is_a_change() {
+        let idle = json!({"actions": ["no-op"], "before": {"n": 1}, "after": {"n": 1}});
+        let with = |key: &str, value: Value| {
+            let mut change = idle.clone();
+            change[key] = value;
+            change
+        };
+        for (resource, said) in [
+            (json!({"address": "a.b", "change": idle}), "no changes"),
+            (
+                json!({"address": "a.b", "previous_address": "a.b", "change": idle}),
+                "no changes",
+            ),
+            (
+                json!({"address": "a.b", "previous_address": "a.was", "change": idle}),
+                "1 to move",
+            ),
+            (
+                json!({"address": "a.b", "change": with("importing", json!({"id": "i-1"}))}),
+                "1 to import",
+            ),
+            (
+                json!({"address": "a.b", "change": with("importing", json!({"identity": {"name": "x"}}))}),
+                "1 to import",
+            ),
+        ] {
+            let plan = json!({"format_version": "1.2", "resource_changes": [resource]});
+            let Ok(changes) = read(plan.to_string().as_bytes(), &mut Redactor::default()) else {
+                panic!("{plan}")
+            };
+            assert_eq!(changes.summary(), said, "{plan}");
+            assert_eq!(changes.is_empty(), said == "no changes", "{plan}");
+        }
+        // Beside another change, both are shown.
+        let text = one(
+            json!({"actions": ["update"], "before": {"n": 1}, "after": {"n": 2}, "importing": {"id": "i-1"}}),
+        );
+        assert!(
+            text.contains(r#""action":"update""#)
+                && text.contains("(imported)")
+                && text.contains("i-1"),
+            "{text}"
+        );
+        // Where it was is as foreign as the rest.
+        let mut redactor = Redactor::default();
+        redactor.learn("CANARY-7f3a");
+        let moved = json!({"format_version": "1.2", "resource_changes": [{"address": "a.b", "previous_address": "a.was[\"CANARY-7f3a\"]", "change": with("importing", json!({"id": "CANARY-7f3a"}))}]});
+        let read = read(moved.to_string().as_bytes(), &mut redactor);
+        assert!(read.is_ok_and(|c| !format!("{c:?}").contains("CANARY")));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::{Look, Redactor, SENSITIVE};
 use serde_json::Value;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 
 /// Names whose values look random and are no secrets.
 const DIGESTS: &[&str] = &[
@@ -49,6 +50,22 @@ impl Redactor {
             Value::Array(items) => items.iter().for_each(|i| self.learn_all(i)),
             Value::Object(map) => map.values().for_each(|i| self.learn_all(i)),
             Value::Null | Value::Bool(_) => {}
+        }
+    }
+
+    /// Learns the values of every key with one of these names, however deep.
+    pub fn learn_of(&mut self, value: &Value, names: &BTreeSet<String>) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map {
+                    match names.contains(key) {
+                        true => self.learn_all(value),
+                        false => self.learn_of(value, names),
+                    }
+                }
+            }
+            Value::Array(items) => items.iter().for_each(|i| self.learn_of(i, names)),
+            _ => {}
         }
     }
 

@@ -188,7 +188,8 @@ async fn last_applies(
         let Some(stack) = stack.filter(|s| only.is_none_or(|o| *o == s.customer)) else {
             continue;
         };
-        if let Some((applied, _)) = opened.store.read::<LastApplied>(&key).await? {
+        let applied = opened.store.read::<LastApplied>(&key).await?;
+        if let Some((applied, _)) = applied.filter(|(a, _)| a.ever()) {
             out.push(LastApply {
                 stack,
                 plan: applied.plan,

@@ -69,7 +69,8 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
                     .hint("add `store.url: s3://bucket/prefix` to tenantry.yml, or leave out --deployments and --wide")
             })?;
             let mut last: BTreeMap<CustomerId, Time> = BTreeMap::new();
-            for (stack, applied) in overview::applied(&store, None).await? {
+            let applied = overview::applied(&store, None).await?;
+            for (stack, applied) in applied.into_iter().filter(|(_, a)| a.ever()) {
                 let at = last.entry(stack.customer).or_insert(applied.at);
                 *at = applied.at.max(*at);
             }

@@ -209,8 +209,9 @@ fn text(
             }
             let mut row = vec![stack.to_string()];
             if stored.is_some() {
-                row.push(last.map_or_else(|| "never".to_owned(), |l| l.at.to_string()));
-                row.push(last.map_or_else(String::new, |l| l.sha.short().to_owned()));
+                let done = last.filter(|l| l.ever());
+                row.push(done.map_or_else(|| "never".to_owned(), |l| l.at.to_string()));
+                row.push(done.map_or_else(String::new, |l| l.sha.short().to_owned()));
             }
             row.push(words.join("; "));
             row

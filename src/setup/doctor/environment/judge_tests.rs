@@ -142,11 +142,17 @@ fn branches(policy: Value, named: &[&str]) -> Option<(String, bool)> {
     there.settings.deployment_branch_policy = serde_json::from_value(policy).ok();
     let mut sheet = Sheet::default();
     let places = shared(&estate);
-    judge(&estate, &repository, &places, &ground(vec![there]), &mut sheet);
+    judge(
+        &estate,
+        &repository,
+        &places,
+        &ground(vec![there]),
+        &mut sheet,
+    );
     let found = sheet.0.into_iter().find_map(|v| match v.outcome {
-        Outcome::Finding { message, repair, .. }
-            if v.check.id == "manager-environment-branch" && v.subject == "staging-plan" =>
-        {
+        Outcome::Finding {
+            message, repair, ..
+        } if v.check.id == "manager-environment-branch" && v.subject == "staging-plan" => {
             Some((message, repair.is_some()))
         }
         _ => None,
