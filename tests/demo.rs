@@ -149,8 +149,9 @@ fn ctrl_c_ends_everything() -> Tested {
         std::thread::sleep(Duration::from_millis(20));
     }
     let pid = child.id().to_string();
+    assert!(child.try_wait()?.is_none(), "it works still");
     let sent = Command::new("kill").args(["-INT", &pid]).status()?;
-    assert!(sent.success() && child.try_wait()?.is_none());
+    assert!(sent.success());
     let out = child.wait_with_output()?;
     assert_eq!(out.status.code(), Some(1), "{}", said(&out));
     assert!(said(&out).contains("interrupted"), "{}", said(&out));

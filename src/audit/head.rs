@@ -87,7 +87,11 @@ pub fn read(text: &str) -> Result<Vec<Kept>, Malformed> {
         }
         let mut out = Vec::new();
         if let Some(Value::Object(log)) = map.get("log") {
-            out.push(Kept::Log(Head::read(log)?));
+            let head = Head::read(log)?;
+            if head.size == 0 {
+                return Err(Malformed::new("the head of an empty log proves nothing"));
+            }
+            out.push(Kept::Log(head));
         }
         for chain in map
             .get("customers")
@@ -159,6 +163,7 @@ mod tests {
             "{\"version\":1}",
             "{\"version\":2,\"customers\":[]}",
             "{\"version\":1,\"log\":{\"size\":\"x\"}}",
+            &format!("{{\"version\":1,\"log\":{{\"size\":0,\"root\":\"sha256:{hex}\"}}}}"),
             "{\"version\":1,\"log\":[]}",
             "{\"version\":1,\"customers\":[7]}",
             &huge,

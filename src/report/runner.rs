@@ -108,6 +108,7 @@ mod tests {
                 .strip_prefix("::")
                 .and_then(|r| r.split_once("::"))
                 .map(|(c, d)| (c.to_owned(), d.to_owned()));
+            let older = v2.is_none() && line.contains("##[");
             match (&stop, v2) {
                 (Some(token), Some((c, _))) if c == *token => stop = None,
                 (Some(_), _) => {}
@@ -115,7 +116,7 @@ mod tests {
                 (None, Some((c, _))) => found.push(c),
                 (None, None) => {}
             }
-            if line.contains("##[") {
+            if older {
                 found.push(line.to_owned());
             }
         }

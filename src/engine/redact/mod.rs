@@ -28,8 +28,9 @@ pub const SENSITIVE: &str = "(sensitive value)";
 const MASKS: usize = 400;
 /// Shortest text that is masked in a runner, in characters.
 const SHORTEST_MASK: usize = 4;
-/// Most looks at one text.
+/// Looks that every text is worth, and how much text is looked at for one that needs more, in bytes.
 const LOOKS: usize = 8;
+const LOOKED_AT: usize = 8 << 20;
 
 /// Texts that are never worth a mask, and never learnt from a name alone.
 const COMMON: &[&str] = &[
@@ -227,7 +228,7 @@ impl Redactor {
     /// so a text is looked at again until nothing more is found.
     fn hide<'a>(&self, text: &'a str, look: Look) -> Cow<'a, str> {
         let mut shown = self.look(text, look);
-        for _ in 1..LOOKS {
+        for _ in 1..LOOKS.max(LOOKED_AT / text.len().max(1)) {
             let Cow::Owned(before) = &shown else { break };
             let Cow::Owned(next) = self.look(before, look) else {
                 break;
@@ -320,6 +321,36 @@ mod tests {
     use super::*;
     use base64::Engine as _;
     use serde_json::Value;
+
+    #[test]
+    fn t15_a_value_whose_quote_does_not_close_is_hidden_to_the_end() {
+        for (text, shown) in [
+            ("token=\\\"ü", "token=\\\"(sensitive value)"),
+            (
+                "{\\\"password\\\":\\\"abcü",
+                "{\\\"password\\\":\\\"(sensitive value)",
+            ),
+            (
+                "token=\\\"hunter22\\\", x",
+                "token=\\\"(sensitive value)\\\", x",
+            ),
+        ] {
+            assert_eq!(Redactor::default().text(text), shown);
+        }
+    }
+
+    #[test]
+    fn t15_one_secret_behind_another_is_hidden_however_many() {
+        let key = format!("AIza{}", "x1".repeat(18));
+        let shown = Redactor::default().text(&key.repeat(40)).into_owned();
+        assert_eq!(shown, SENSITIVE);
+        let mut redactor = Redactor::default();
+        redactor.learn("value)a");
+        let shown = redactor
+            .text("(sensitive value)aaaaaaaaaaaaaaaaaaaaaaaa")
+            .into_owned();
+        assert_eq!(redactor.text(&shown), shown);
+    }
 
     #[test]
     fn t15_a_learnt_secret_is_hidden_in_every_form() {

@@ -23,7 +23,7 @@ const TOKENS: &[&str] = &[
     r"(?-u:\b)eyJ[A-Za-z0-9_-]{8,}(?:\.[A-Za-z0-9_-]*){2,4}",
     r"(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{16,}",
     r"whsec_[A-Za-z0-9+/=]{16,}",
-    r"(?-u:\b)AIza[A-Za-z0-9_-]{35}",
+    r"(?-u:\b)AIza[A-Za-z0-9_-]{35,}",
     r"GOCSPX-[A-Za-z0-9_-]{20,}",
     r"ya29\.[A-Za-z0-9_-]{20,}",
     r"(?-u:\b)sk-(?:ant-|proj-|svcacct-)?[A-Za-z0-9_-]{32,}",
@@ -235,7 +235,10 @@ fn value_at(text: &str, at: usize) -> (Option<Range<usize>>, usize) {
             while !text.is_char_boundary(end) {
                 end += 1;
             }
-            let hidden = inside..(end - slashes.min(end - inside));
+            // The backslashes in front of the closing quote are no part of the value.
+            let closed = bytes.get(end) == Some(quote);
+            let before = if closed { slashes } else { 0 };
+            let hidden = inside..(end - before.min(end - inside));
             (
                 (!hidden.is_empty()).then_some(hidden),
                 (end + 1).min(text.len()),

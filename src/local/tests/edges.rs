@@ -221,7 +221,7 @@ async fn dispatches_are_dropped_doubled_and_delayed() {
     w.hub.fault(Fault::once("", Kind::DuplicateDispatch));
     w.ok("POST", path, body.clone()).await;
     assert_eq!(count(), 2);
-    w.hub.fault(Fault::once("", Kind::DelayDispatch(50)));
+    w.hub.fault(Fault::once("", Kind::DelayDispatch(1_500)));
     w.ok("POST", path, body).await;
     assert_eq!(count(), 2);
     w.hub.idle().await;
