@@ -437,7 +437,7 @@ async fn one_goes(world: &World, key: &str) -> Tested {
     world.stage.admin("POST", "/_local/faults", outage).await?;
     let before = world.own().await?;
     let said = world.run(&offboard, None)?;
-    assert_eq!(said.code, 2, "{}", said.all());
+    assert_eq!(said.code, 1, "{}", said.all());
     assert!(said.err.contains("503"), "{}", said.all());
     assert_eq!(world.own().await?, before);
     // Their repository is gone by now, which keeps nothing of ours where it is.

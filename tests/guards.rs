@@ -6,7 +6,7 @@ mod support;
 
 use serde_json::{Value, json};
 use support::trial::{Trial, code, production, stack, staging};
-use support::{Tested, variables};
+use support::{Tested, skip, tool, variables};
 use tenantry::clock::{Clock, Time};
 use tenantry::delivery::bundle::{Bundle, Manifest};
 use tenantry::delivery::gate::{self, Decision};
@@ -15,15 +15,18 @@ use tenantry::delivery::intake::intake;
 use tenantry::delivery::open::Opened;
 use tenantry::delivery::reconcile::reconcile;
 use tenantry::delivery::records::{
-    ApplyRecord, Outcome, PlanRecord, PlanResult, Request, RequestName, keys,
+    ApplyRecord, ApplyState, LastApplied, Outcome, PlanRecord, PlanResult, Request, RequestName,
+    keys,
 };
-use tenantry::delivery::{DeliveryError, ruleset, unfinished};
+use tenantry::delivery::{DeliveryError, gitops, ruleset, unfinished};
 use tenantry::digest::Digest;
+use tenantry::engine::argocd::{FileChange, GitOpsPlan};
 use tenantry::estate::model::Status;
 use tenantry::estate::settings::{GateRule, HintMode};
 use tenantry::estate::{CustomerId, EnvironmentId, Estate, Sha};
-use tenantry::local::stage::{Engine, MANAGER, REVIEWER};
+use tenantry::local::stage::{Engine, GITOPS, Hints, MANAGER, REVIEWER};
 use tenantry::store::lease::{self, Taken};
+use tenantry::store::seal;
 
 async fn trial() -> Result<Trial, Box<dyn std::error::Error>> {
     Trial::new(Engine::Argocd).await
@@ -363,6 +366,67 @@ async fn t14_who_had_a_part_in_the_change_is_known() -> Tested {
     Ok(())
 }
 
+async fn last_applied(trial: &Trial) -> Result<LastApplied, Box<dyn std::error::Error>> {
+    let key = keys::applied(&production());
+    let found = trial.manager.store.read::<LastApplied>(&key).await?;
+    Ok(found.ok_or("nothing was applied")?.0)
+}
+
+/// Somebody changes what both stacks are made from; the planned request.
+async fn commit(
+    trial: &Trial,
+    user: &str,
+    name: &str,
+) -> Result<Request, Box<dyn std::error::Error>> {
+    let files = json!({"infra/variables.yml": variables(name, 3)});
+    let body = json!({"repo": "acme/shop", "branch": "main", "user": user, "message": name, "files": files});
+    let made = trial.stage.admin("POST", "/_local/commits", body).await?;
+    let sha = made["sha"].as_str().ok_or("no commit")?;
+    let Opened::Work(request) = trial.open(Event::Push, &Sha::new(sha)?).await? else {
+        return Err("no work".into());
+    };
+    for stack in &request.stacks {
+        trial.plan(&request.name, stack).await?;
+    }
+    Ok(request)
+}
+
+/// A change that waits is part of what a later one brings, whoever wrote that.
+#[tokio::test(flavor = "multi_thread")]
+async fn t14_what_nobody_has_applied_yet_keeps_its_authors() -> Tested {
+    let mut trial = trial().await?;
+    let olivia = trial.user(REVIEWER).await?;
+    let wrote = |request: &Request| request.authors.iter().any(|a| a.id == olivia.id);
+    let request = trial.at_production().await?;
+    assert!(!wrote(&request));
+    trial.decide(REVIEWER, "approved").await?;
+    trial.apply(&request.name, &production()).await?;
+    // Olivia's own change goes to main, and acme's comes on top before anybody decided.
+    trial.another_run().await?;
+    commit(&trial, REVIEWER, "store").await?;
+    let request = commit(&trial, trial.acme.user, "store-2").await?;
+    assert!(wrote(&request), "{:?}", request.authors);
+    trial.apply(&request.name, &staging()).await?;
+    trial.decide(REVIEWER, "approved").await?;
+    assert_eq!(decision(&trial, &request).await, "gate-four-eyes");
+    trial.decide("mallory", "approved").await?;
+    let before = last_applied(&trial).await?;
+    trial.apply(&request.name, &production()).await?;
+    // How long something stands here is counted from the first time.
+    let after = last_applied(&trial).await?;
+    assert_eq!((before.count, after.count), (1, 2));
+    assert_eq!(
+        (before.first, after.first),
+        (Some(before.at), Some(before.at))
+    );
+    // Applied, it is no part of what comes later.
+    trial.another_run().await?;
+    let request = commit(&trial, trial.acme.user, "store-3").await?;
+    assert!(!wrote(&request), "{:?}", request.authors);
+    trial.end().await;
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn t13_an_approval_from_before_the_plan_is_about_something_else() -> Tested {
     let trial = trial().await?;
@@ -468,6 +532,44 @@ async fn t12_a_plan_that_was_swapped_in_the_store_is_refused() -> Tested {
         .edit::<PlanRecord>(&key, |r| {
             if let PlanResult::Planned { sealed, .. } = &mut r.result {
                 sealed.clone_from(&from);
+            }
+        })
+        .await?;
+    assert_eq!(
+        code(trial.apply(&request.name, &production()).await),
+        "plan-digest"
+    );
+    assert!(!trial.applied());
+    trial.end().await;
+    Ok(())
+}
+
+/// The plan file is whole, but it is not what people were shown.
+#[tokio::test(flavor = "multi_thread")]
+async fn t12_a_plan_that_does_not_read_as_it_was_shown_is_refused() -> Tested {
+    const NAME: &str = "t12_a_plan_that_does_not_read_as_it_was_shown_is_refused";
+    if tool("terraform").is_none() {
+        return skip(NAME, "terraform is not on the PATH");
+    }
+    let trial = Trial::new(Engine::Terraform).await?;
+    let request = trial.at_production().await?;
+    trial.decide(REVIEWER, "approved").await?;
+    let key = trial.plan_key(&request, &production());
+    let record = planned(&trial, &key).await?;
+    let PlanResult::Planned { sealed, .. } = record.result else {
+        return Err("no plan".into());
+    };
+    let (bytes, _) = trial.manager.store.get(&sealed).await?.ok_or("gone")?;
+    let identity = &trial.stage.identity;
+    let mut bundle: Value = serde_json::from_slice(&seal::open(identity, &bytes)?)?;
+    bundle["manifest"]["shown"] = json!(Digest::of(b"another plan"));
+    let bundle = Bundle::read(&serde_json::to_vec(&bundle)?)?;
+    let bytes = seal::seal(&identity.recipient(), &bundle.bytes())?;
+    std::fs::write(trial.stage.store_dir().join(&sealed), bytes)?;
+    trial
+        .edit::<PlanRecord>(&key, |r| {
+            if let PlanResult::Planned { digest, .. } = &mut r.result {
+                *digest = bundle.digest();
             }
         })
         .await?;
@@ -586,21 +688,135 @@ async fn t13_a_stack_that_somebody_applies_is_left_alone() -> Tested {
     let own = trial.manager.run.run.id;
     let other = trial.another_run().await?;
     trial.manager.run.run.id = own;
-    let who = format!("acme/push-0 in run {other}");
     let (store, clock) = (&trial.manager.store, &trial.manager.clock);
     let key = keys::lease(&production());
-    let Taken::Yes { lease, .. } = lease::take(store, &key, &who, 600, clock).await? else {
-        return Err("not taken".into());
-    };
-    assert_eq!(
-        code(trial.apply(&request.name, &production()).await),
-        "lease"
-    );
-    assert!(!trial.applied());
-    lease.release(store).await?;
+    // Nor does somebody who works by hand have a run that could have ended.
+    for who in [
+        format!("acme/push-0 in run {other}.1"),
+        format!("{} in run 0.1", request.name),
+    ] {
+        let Taken::Yes { lease, .. } = lease::take(store, &key, &who, 600, clock).await? else {
+            return Err("not taken".into());
+        };
+        assert_eq!(
+            code(trial.apply(&request.name, &production()).await),
+            "lease",
+            "{who}"
+        );
+        assert!(!trial.applied());
+        if who.ends_with(" 0.1") {
+            // Their request is not taken up, either, until they give it back.
+            let record = keys::request(&request.name);
+            trial.edit::<Request>(&record, |r| r.run.id = 0).await?;
+            let open = || trial.open(Event::Push, &request.name.sha);
+            let said = open().await?;
+            assert!(
+                matches!(&said, Opened::Nothing { reason, .. } if reason.contains("works on")),
+                "{said:?}"
+            );
+            lease.release(store).await?;
+            assert!(matches!(open().await?, Opened::Work(_)));
+            trial
+                .edit::<Request>(&record, |r| r.attempt = request.attempt)
+                .await?;
+        } else {
+            lease.release(store).await?;
+        }
+    }
     trial.apply(&request.name, &production()).await?;
     assert!(trial.applied());
     trial.end().await;
+    Ok(())
+}
+
+/// That the lease cannot be given back is no reason to say that an apply failed.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_applied_stays_true_when_the_store_fails_right_after() -> Tested {
+    let trial = trial().await?;
+    let request = trial.at_production().await?;
+    trial.decide(REVIEWER, "approved").await?;
+    let store = trial.stage.store_dir();
+    let lease = store.join(keys::lease(&production()));
+    let begun = store.join(keys::applied(&production()));
+    let breaker = std::thread::spawn(move || {
+        for _ in 0..30_000 {
+            if begun.is_file() {
+                return std::fs::write(&lease, "{").is_ok();
+            }
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        false
+    });
+    let done = trial.apply(&request.name, &production()).await?;
+    assert!(breaker.join().is_ok_and(|broken| broken));
+    assert_eq!(done.state, ApplyState::Applied);
+    trial.end().await;
+    Ok(())
+}
+
+/// Engine `argocd`: what somebody else wrote is not overwritten, even where part of it is what the
+/// plan wants.
+#[tokio::test(flavor = "multi_thread")]
+async fn t12_a_file_that_somebody_changed_is_not_overwritten() -> Tested {
+    let trial = trial().await?;
+    let file = |path: &str, content: &str| FileChange {
+        path: path.into(),
+        base_blob: None,
+        content: content.into(),
+    };
+    let plan = GitOpsPlan {
+        repository: GITOPS.into(),
+        branch: "main".into(),
+        files: vec![file("a.yaml", "planned\n"), file("b.yaml", "planned\n")],
+    };
+    let by_hand = |files: Value| {
+        let body = json!({"repo": GITOPS, "branch": "main", "user": REVIEWER, "message": "By hand", "files": files});
+        trial.stage.admin("POST", "/_local/commits", body)
+    };
+    for other in ["a.yaml", "b.yaml"] {
+        let mut files = json!({"a.yaml": "planned\n", "b.yaml": "planned\n"});
+        files[other] = json!("by hand\n");
+        by_hand(files).await?;
+        let done = gitops::apply(&trial.manager, &plan, "Plan").await;
+        assert_eq!(code(done), "gitops-moved", "{other}");
+    }
+    // An answer that was lost: everything is there.
+    by_hand(json!({"a.yaml": "planned\n", "b.yaml": "planned\n"})).await?;
+    assert!(
+        gitops::apply(&trial.manager, &plan, "Plan")
+            .await?
+            .is_some()
+    );
+    trial.end().await;
+    Ok(())
+}
+
+/// What a module keeps secret is no part of an error about it, before there is any plan.
+#[tokio::test(flavor = "multi_thread")]
+async fn t15_an_error_about_a_secret_value_does_not_quote_it() -> Tested {
+    for keeps in ["sensitive", "ephemeral"] {
+        let plain = include_str!("../templates/manager/products/web/terraform/variables.tf");
+        let module = plain.replace(
+            "variable \"project_name\" { type = string }",
+            &format!("variable \"project_name\" {{\n  type = string\n  {keeps} = true\n}}"),
+        );
+        assert_ne!(module, plain);
+        let path = "products/web/terraform/variables.tf".to_owned();
+        let trial = Trial::with(Engine::Terraform, Hints::Direct, vec![(path, module)]).await?;
+        let text = variables("CANARY 7f3a", 3);
+        let made = trial
+            .stage
+            .commit(&trial.acme, "main", "infra/variables.yml", &text, "Change")
+            .await?;
+        let said = trial.open(Event::Push, &Sha::new(&made)?).await?;
+        let Opened::Refused(request) = said else {
+            return Err(format!("{said:?}").into());
+        };
+        let said = serde_json::to_string(&request)?;
+        assert!(said.contains("project_name"), "{said}");
+        assert!(!said.contains("7f3a"), "{said}");
+        trial.end().await;
+    }
     Ok(())
 }
 

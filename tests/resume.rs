@@ -164,6 +164,10 @@ async fn a_failed_apply_is_told_and_a_re_run_goes_on() -> Tested {
         let (number, merged) = half_way(&stage, &acme, &obstacle).await?;
         let status = said(&stage, &acme, &merged).await?;
         expect(&stage, &status, status == FAILED).await?;
+        // Something stands by now, so everybody who asks what stands must find it.
+        let begun = record(&stage, "applied/acme/web/staging.json")?;
+        let found = (&begun["incomplete"], &begun["count"]);
+        assert_eq!(found, (&json!(true), &json!(0)), "{begun}");
         let body = apply_comment(&stage, &acme, number).await?;
         for words in [
             "**What happens next.** The apply of <code>web&#47;staging</code> did not come to its end.",

@@ -391,3 +391,26 @@ fn build(
         told: false,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_does_not_fit_into_a_matrix_is_refused_before_it_begins() {
+        let stacks = |count: usize, environment: &str| -> Vec<StackId> {
+            let names = (0..count).map(|i| format!("acme/web-{i}/{environment}"));
+            names.filter_map(|n| n.parse().ok()).collect()
+        };
+        let mut most = stacks(STACKS, "staging");
+        most.extend(stacks(STACKS, "production"));
+        assert_eq!(most.len(), 2 * STACKS);
+        assert!(few_enough(&most).is_ok());
+        most.extend(stacks(1, "production"));
+        let said = few_enough(&most).map_err(|r| r.reason);
+        assert!(
+            said.as_ref().is_err_and(|r| r.starts_with("257 stacks of `acme`") && r.contains("`production`")),
+            "{said:?}"
+        );
+    }
+}

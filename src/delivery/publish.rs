@@ -274,3 +274,50 @@ pub fn findings_of(error: &DeliveryError) -> Option<&Findings> {
         _ => None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::view::StackView;
+
+    fn view(stacks: usize, applied: usize) -> RequestView {
+        let states = std::iter::repeat_n(StackState::Applied, applied);
+        let states = states
+            .chain(std::iter::repeat(StackState::Planned))
+            .take(stacks);
+        let stacks = states.enumerate().filter_map(|(i, state)| {
+            Some(StackView {
+                stack: format!("acme/web-{i}/staging").parse().ok()?,
+                state,
+                changes: None,
+                digest: None,
+                approved_by: None,
+                warnings: Vec::new(),
+                apply: None,
+                since: None,
+            })
+        });
+        RequestView {
+            version: 1,
+            request: "acme/push-1".into(),
+            sha: "0".repeat(40),
+            pull_request: None,
+            plan_only: false,
+            overall: Overall::Pending,
+            headline: String::new(),
+            stacks: stacks.collect(),
+            findings: Vec::new(),
+            run_url: None,
+        }
+    }
+
+    #[test]
+    fn t17_a_large_request_is_told_at_its_milestones_only() {
+        assert!(
+            !is_between(&view(MANY, 1)),
+            "a small one is told of each apply"
+        );
+        assert!(!is_between(&view(MANY + 1, 0)), "what is planned is told");
+        assert!(is_between(&view(MANY + 1, 1)) && is_between(&view(412, 411)));
+    }
+}
