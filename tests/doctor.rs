@@ -436,6 +436,23 @@ async fn what_cannot_be_read_is_never_fine() -> Tested {
         assert!(unchecked.contains(id), "{id}: {}", blind.all());
     }
     assert_eq!(blind.findings()?, set(&[]), "{}", blind.all());
+    // Nor is a list of those who may pass a ruleset, which GitHub shows to administrators alone.
+    let mut repos = serde_json::Map::new();
+    repos.insert(MANAGER.to_owned(), json!({"metadata": "read"}));
+    let visitor = world.token(json!({"repos": repos})).await?;
+    let out = world
+        .command(&["manager", "--format", "json"])
+        .env("GITHUB_TOKEN", &visitor)
+        .output()?;
+    let visitor = Said::of(out)?;
+    assert!(
+        visitor
+            .checks("unchecked")?
+            .contains("manager-ruleset every branch")
+            && visitor.out.contains("is not shown to this token"),
+        "{}",
+        visitor.all()
+    );
     // Nor is a limit or a broken server.
     world.stage.server.fault(tenantry::local::Fault {
         method: Some("GET".into()),

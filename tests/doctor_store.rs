@@ -384,6 +384,35 @@ fn terraform(world: &World, folder: &Path, args: &[&str]) -> Result<Output, Box<
     Ok(out)
 }
 
+/// A job that plans may put what it has sealed; only the one that applies may read it (T12).
+fn who_reads_plans(state: &Value) -> Tested {
+    let all = state["values"]["root_module"]["resources"].as_array();
+    let mut seen = 0;
+    for role in all.into_iter().flatten() {
+        if role["type"] != "aws_iam_role_policy" || role["name"] != "job" {
+            continue;
+        }
+        let policy = role["values"]["policy"].as_str().ok_or("no policy")?;
+        let policy: Value = serde_json::from_str(policy)?;
+        let about = policy["Statement"].as_array().ok_or("no statement")?;
+        let about: Vec<&Value> = about
+            .iter()
+            .filter(|s| s["Resource"].to_string().contains("/plans/"))
+            .collect();
+        let planning = role["index"].as_str().is_some_and(|i| i.ends_with("/plan"));
+        let wanted = match planning {
+            true => json!("s3:PutObject"),
+            false => json!(["s3:PutObject", "s3:GetObject"]),
+        };
+        assert_eq!(about.len(), 1, "{policy}");
+        assert_eq!(about[0]["Action"], wanted, "{}", role["index"]);
+        seen += 1;
+    }
+    // Two customers, two environments, two jobs.
+    assert_eq!(seen, 8);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_has_nothing_to_say_about_what_bootstrap_makes() -> Tested {
     const NAME: &str = "doctor_has_nothing_to_say_about_what_bootstrap_makes";
@@ -455,6 +484,8 @@ async fn doctor_has_nothing_to_say_about_what_bootstrap_makes() -> Tested {
         &folder,
         &["plan", "-detailed-exitcode", "-input=false", "-no-color"],
     )?;
+    let out = terraform(&world, &folder, &["show", "-json"])?;
+    who_reads_plans(&serde_json::from_slice(&out.stdout)?)?;
     let out = terraform(&world, &folder, &["output", "-json", "roles"])?;
     let roles: Value = serde_json::from_slice(&out.stdout)?;
     for customer in ["acme", "globex"] {

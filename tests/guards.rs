@@ -24,6 +24,7 @@ use tenantry::engine::argocd::{FileChange, GitOpsPlan};
 use tenantry::estate::model::Status;
 use tenantry::estate::settings::{GateRule, HintMode};
 use tenantry::estate::{CustomerId, EnvironmentId, Estate, Sha};
+use tenantry::local::model::Job;
 use tenantry::local::stage::{Engine, GITOPS, Hints, MANAGER, REVIEWER};
 use tenantry::store::lease::{self, Taken};
 use tenantry::store::seal;
@@ -723,6 +724,16 @@ async fn t13_a_stack_that_somebody_applies_is_left_alone() -> Tested {
             lease.release(store).await?;
         }
     }
+    // A run that waits for others' approvals is no holder any more once its job for this stack died.
+    let who = format!("acme/push-0 in run {other}.1");
+    let taken = lease::take(store, &key, &who, 600, clock).await?;
+    assert!(matches!(taken, Taken::Yes { .. }));
+    job(&trial, other, "in_progress");
+    assert_eq!(
+        code(trial.apply(&request.name, &production()).await),
+        "lease"
+    );
+    job(&trial, other, "completed");
     trial.apply(&request.name, &production()).await?;
     assert!(trial.applied());
     trial.end().await;
@@ -817,6 +828,50 @@ async fn t15_an_error_about_a_secret_value_does_not_quote_it() -> Tested {
         assert!(!said.contains("7f3a"), "{said}");
         trial.end().await;
     }
+    Ok(())
+}
+
+/// A run's job that applies production, and where it stands.
+fn job(trial: &Trial, run: u64, status: &'static str) {
+    let mut github = trial.stage.server.state();
+    let Some(run) = github.runs.get_mut(&run) else {
+        panic!("no run")
+    };
+    run.jobs = vec![Job {
+        id: 1,
+        name: "Apply acme/web/production".into(),
+        key: "apply_production".into(),
+        status,
+        conclusion: None,
+        environment: None,
+        started: 0,
+        completed: None,
+    }];
+}
+
+/// An apply that was cut off is taken up while its run still waits for somebody else.
+#[tokio::test(flavor = "multi_thread")]
+async fn t27_an_apply_that_was_cut_off_is_taken_up_although_its_run_goes_on() -> Tested {
+    let mut trial = trial().await?;
+    let request = trial.at_production().await?;
+    trial.decide(REVIEWER, "approved").await?;
+    let first = trial.manager.run.run.id;
+    // It had begun when its runner died.
+    trial.apply(&request.name, &production()).await?;
+    let key = keys::apply(&request.name, &production());
+    let cut = |r: &mut ApplyRecord| r.state = ApplyState::Begun;
+    trial.edit::<ApplyRecord>(&key, cut).await?;
+    let applied = keys::applied(&production());
+    let open = |l: &mut LastApplied| l.incomplete = true;
+    trial.edit::<LastApplied>(&applied, open).await?;
+    trial.another_run().await?;
+    for (status, wanted) in [("in_progress", false), ("completed", true)] {
+        job(&trial, first, status);
+        let said = trial.open(Event::Push, &request.name.sha).await?;
+        let taken = matches!(&said, Opened::Work(r) if r.attempt == request.attempt + 1);
+        assert_eq!(taken, wanted, "{status}: {said:?}");
+    }
+    trial.end().await;
     Ok(())
 }
 

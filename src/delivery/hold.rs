@@ -1,6 +1,7 @@
 //! Holding a stack: one apply of it at a time. A holder whose run has ended is found out, never
 //! guessed.
 
+use super::alive;
 use super::error::{DeliveryError, Refusal};
 use super::manager::Manager;
 use super::records::{Request, keys};
@@ -27,7 +28,7 @@ pub(super) async fn hold(
             }
             Ok(lease)
         }
-        Taken::No(holder) if holder_is_gone(manager, &holder.who).await? => {
+        Taken::No(holder) if holder_is_gone(manager, stack, &holder.who).await? => {
             take_over(manager, stack, &who, &holder).await
         }
         Taken::No(holder) => Err(Refusal::new(
@@ -41,8 +42,12 @@ pub(super) async fn hold(
     }
 }
 
-/// Whether the workflow run that holds a lease has ended.
-async fn holder_is_gone(manager: &Manager, who: &str) -> Result<bool, DeliveryError> {
+/// Whether the workflow run that holds a lease has ended, or the job in it that took it.
+async fn holder_is_gone(
+    manager: &Manager,
+    stack: &StackId,
+    who: &str,
+) -> Result<bool, DeliveryError> {
     let own = &manager.run.run;
     let (run, attempt) = match run_of(who) {
         // Somebody works by hand, outside of GitHub Actions: only its time ends such a lease.
@@ -53,7 +58,8 @@ async fn holder_is_gone(manager: &Manager, who: &str) -> Result<bool, DeliveryEr
     };
     match manager.own.run(&manager.repository, run).await {
         Ok(run) => Ok(run.status.as_deref() == Some("completed")
-            || run.run_attempt.is_some_and(|now| now > attempt)),
+            || run.run_attempt.is_some_and(|now| now > attempt)
+            || alive::apply_ended(manager, (run.id, attempt), stack).await?),
         Err(e) if e.is_not_found() => Ok(true),
         Err(e) => Err(e.into()),
     }

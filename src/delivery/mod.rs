@@ -4,6 +4,7 @@
 //! Every step reads what matters back from GitHub and the store. A step that cannot verify
 //! something refuses it, with what to do.
 
+mod alive;
 pub mod apply;
 pub mod bundle;
 pub mod claims;

@@ -1,12 +1,13 @@
 //! From "look at this commit" to an open request with its stacks. Hints and the sweep both end here.
 
+use super::alive::is_alive;
 use super::error::{DeliveryError, Refusal};
 use super::hint::Event;
 use super::manager::Manager;
 use super::part::Due;
 use super::records::{LastApplied, Outcome, Request, keys};
 use super::source::{self, Verified};
-use super::{estate_head, hold, overview, part, places, terms, trail, unfinished};
+use super::{estate_head, overview, part, places, terms, trail, unfinished};
 use crate::digest::Digest;
 use crate::engine::module::Module;
 use crate::estate::model::{Customer, EngineKind};
@@ -209,22 +210,6 @@ async fn already(
         Some(_) if old.estate == *estate => nothing(format!("{} has ended", old.name)),
         Some(_) => None,
     })
-}
-
-/// Whether the run that works on a request is still going.
-pub async fn is_alive(manager: &Manager, request: &Request) -> Result<bool, DeliveryError> {
-    if request.run.id == manager.run.run.id {
-        return Ok(request.run.attempt == manager.run.run.attempt);
-    }
-    if request.run.id == 0 {
-        return hold::by_hand(manager, request).await;
-    }
-    match manager.own.run(&manager.repository, request.run.id).await {
-        Ok(run) => Ok(run.status.as_deref() != Some("completed")
-            && run.run_attempt.is_none_or(|a| a >= request.run.attempt)),
-        Err(e) if e.is_not_found() => Ok(false),
-        Err(e) => Err(e.into()),
-    }
 }
 
 /// Most stacks of one environment in a request: GitHub's limit for one matrix (docs.github.com,

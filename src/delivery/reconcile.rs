@@ -1,10 +1,11 @@
 //! The sweep: whatever was lost, late or left open is found here. It is also the whole intake of
 //! a provider who polls.
 
+use super::alive::is_alive;
 use super::error::DeliveryError;
 use super::hint::Event;
 use super::manager::Manager;
-use super::open::{Opened, Reason, is_alive, open};
+use super::open::{Opened, Reason, open};
 use super::records::{Outcome, Request, RequestName, Seen, keys};
 use super::share::{self, Head, SHARE};
 use super::{publish, terms, trail, unfinished};

@@ -175,6 +175,11 @@ impl Client {
     pub async fn run(&self, repo: &RepoSlug, id: u64) -> Result<Run> {
         self.read(&format!("/repos/{repo}/actions/runs/{id}")).await
     }
+    /// The jobs of an attempt of a run that there are by now.
+    pub async fn jobs(&self, repo: &RepoSlug, run: u64, attempt: u64) -> Result<Vec<Job>> {
+        let path = format!("/repos/{repo}/actions/runs/{run}/attempts/{attempt}/jobs");
+        self.pages(&path, Some("jobs")).await
+    }
     /// Who approved what in a run.
     pub async fn approvals(&self, repo: &RepoSlug, run: u64) -> Result<Vec<Approval>> {
         self.read(&format!("/repos/{repo}/actions/runs/{run}/approvals"))

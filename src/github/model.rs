@@ -254,6 +254,15 @@ pub struct Run {
     pub run_attempt: Option<u64>,
 }
 
+/// A job of a workflow run.
+#[derive(Debug, Clone, Deserialize)]
+pub struct Job {
+    /// As the workflow calls it.
+    pub name: String,
+    /// `queued`, `waiting`, `in_progress`, `completed`, …
+    pub status: String,
+}
+
 /// A ruleset, as the list shows it.
 #[derive(Debug, Clone, Deserialize)]
 pub struct RulesetId {

@@ -181,7 +181,11 @@ fn one(c: &mut Ctx, id: u64, method: &str, k: u64, rest: &[&str]) -> Res {
             .ok_or_else(Reply::not_found)?;
     match (method, rest) {
         ("GET", []) => Ok(Reply::ok(show(c.s, &run)?)),
-        ("GET", ["jobs"]) => {
+        // Those of earlier attempts are not kept.
+        ("GET", ["attempts", n, "jobs"]) if *n != run.attempt.to_string() => {
+            Err(Reply::not_found())
+        }
+        ("GET", ["jobs"] | ["attempts", _, "jobs"]) => {
             let items = run
                 .jobs
                 .iter()

@@ -67,9 +67,16 @@ data "aws_iam_policy_document" "job" {
     sid     = "OwnPartOfTheStore"
     actions = ["s3:GetObject", "s3:PutObject"]
     resources = concat(
-      [for part in ["requests", "comments", "applied", "leases", "plans", "drift"] : "${local.store}/${part}/${each.value.customer}/*"],
+      [for part in ["requests", "comments", "applied", "leases", "drift"] : "${local.store}/${part}/${each.value.customer}/*"],
       [for part in ["unfinished", "seen"] : "${local.store}/${part}/${each.value.customer}.json"],
     )
+  }
+
+  # A sealed plan is read by the job that applies it alone, which may have to seal one again.
+  statement {
+    sid       = "SealedPlans"
+    actions   = each.value.job == "plan" ? ["s3:PutObject"] : ["s3:GetObject", "s3:PutObject"]
+    resources = ["${local.store}/plans/${each.value.customer}/*"]
   }
 
   statement {
