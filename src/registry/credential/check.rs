@@ -1,15 +1,14 @@
 //! What is wrong with credentials, as far as the registry tells, and the encrypted file where it
 //! is at hand.
 
+use super::same::Values;
 use super::successor;
-use crate::digest::Digest;
 use crate::estate::allow::Date;
 use crate::estate::credential::{Credential, Moment, Status, breadth, days_between};
 use crate::estate::model::{Customer, Status as Served};
 use crate::estate::{CredentialId, CustomerId, Estate};
 use crate::keyring::Content;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// What kind of thing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -233,39 +232,22 @@ fn unused(customer: &Customer, c: &Credential, limits: &Limits, out: &mut Vec<Fo
 
 /// One secret under two names.
 fn shared(estate: &Estate, content: Option<&Content>, out: &mut Vec<Found>) {
-    let mut owners: BTreeMap<Digest, Vec<(&CustomerId, &CredentialId)>> = BTreeMap::new();
-    for customer in estate.customers.values() {
-        for c in customer.credentials.iter().filter(|c| c.is_open()) {
-            let kept = content.and_then(|all| all.find(&customer.id, &c.id));
-            // Of a value that a person has made up there is no fingerprint; the value tells. Its
-            // digest lives no longer than this function.
-            let digest = c
-                .fingerprint
-                .clone()
-                .or_else(|| kept.map(|k| Digest::of(k.value.expose().as_bytes())));
-            if let Some(digest) = digest {
-                owners
-                    .entry(digest)
-                    .or_default()
-                    .push((&customer.id, &c.id));
-            }
-        }
-    }
-    for same in owners.values().filter(|same| same.len() > 1) {
-        for (customer, id) in same {
+    let values = Values::of(estate, content);
+    for same in values.shared() {
+        for (customer, c) in same {
             let others: Vec<String> = same
                 .iter()
-                .filter(|other| *other != &(*customer, *id))
-                .map(|(c, i)| format!("`{i}` of customer `{c}`"))
+                .filter(|(o, other)| (&o.id, &other.id) != (&customer.id, &c.id))
+                .map(|(o, other)| format!("`{}` of customer `{}`", other.id, o.id))
                 .collect();
             out.push(found(
                 Rule::Shared,
-                customer,
-                id,
+                &customer.id,
+                &c.id,
                 format!("it is the same secret as {}", others.join(", ")),
                 format!(
                     "give each one of its own with {}",
-                    command("rotate", customer, id)
+                    command("rotate", &customer.id, &c.id)
                 ),
             ));
         }
