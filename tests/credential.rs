@@ -824,11 +824,14 @@ async fn t32_a_list_in_plain_text_becomes_an_encrypted_one() -> Tested {
             .token("olivia", json!({"scopes": ["repo", "read:packages"]}))
             .await?,
     );
+    // It works, and no registry takes it.
+    let fine = world.dispatch_token("ops-dispatch", None).await?;
     let dead = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
     let list = json!({"customers": [
         {"name": "acme", "email": "ops@acme.test", "token": one, "added_date": "2024-05-01", "status": "active"},
         {"name": "beta", "email": "ops@beta.test", "token": broad, "added_date": "2024-06-01", "status": "active"},
         {"name": "acme", "email": "ops@acme.test", "token": dead, "added_date": "2024-07-01", "status": "active"},
+        {"name": "beta", "email": "ops@beta.test", "token": fine, "added_date": "2024-08-01", "status": "active"},
     ]});
     let file = world.dir.path().join("customers.json");
     std::fs::write(&file, list.to_string())?;
@@ -838,7 +841,7 @@ async fn t32_a_list_in_plain_text_becomes_an_encrypted_one() -> Tested {
     let said = done
         .all()
         .replace(&world.dir.path().display().to_string(), "DIR");
-    insta::assert_snapshot!(steady(&said, &[(&one, "one"), (&broad, "two")]), @r#"
+    insta::assert_snapshot!(steady(&said, &[(&one, "one"), (&broad, "two"), (&fine, "three")]), @r#"
     change customers/acme/metadata.yaml
       + credentials:
       +   registry-pull:
@@ -866,15 +869,28 @@ async fn t32_a_list_in_plain_text_becomes_an_encrypted_one() -> Tested {
       +     fingerprint: <fingerprint of two>
       +     last_four: <of two>
       +     stored: true
-    asking GitHub about 3 tokens, one call each
+      +   registry-pull-2:
+      +     purpose: registry-pull
+      +     kind: github-fine-grained
+      +     status: active
+      +     owner: ops-dispatch
+      +     created: "<day>"
+      +     expires: "<day>"
+      +     verified: "<day>"
+      +     fingerprint: <fingerprint of three>
+      +     last_four: <of three>
+      +     stored: true
+    asking GitHub about 4 tokens, one call each
     the token of customer `acme` was left out: GitHub does not take it
     1 may do more than `registry-pull` needs; `tenantry customer credential check` names them
-    2 tokens are in DIR/home/.local/share/tenantry/credentials.age; commit the entries
+    1 cannot be used for `registry-pull`, and are kept all the same:
+      `registry-pull-2` of customer `beta`: GitHub's container registry accepts classic tokens only; make a classic token with the scope `read:packages` and nothing else
+    3 tokens are in DIR/home/.local/share/tenantry/credentials.age; commit the entries
     the list `DIR/customers.json` still holds them in clear. When you have looked at the result: shred -u DIR/customers.json  (on a disk that copies what it writes, such as most SSDs, and in backups and git's history they stay: rotate them)
     exit 0
     "#);
     assert_eq!(std::fs::read_to_string(&file)?, list.to_string());
-    assert_eq!(world.content()?.kept.len(), 2);
+    assert_eq!(world.content()?.kept.len(), 3);
     assert!(
         world.entry("acme").contains("created: \"2024-05-01\""),
         "{}",
@@ -884,6 +900,8 @@ async fn t32_a_list_in_plain_text_becomes_an_encrypted_one() -> Tested {
     assert_eq!(again.code, 3, "{}", again.all());
     let check = world.run(&["credential", "check"], "")?;
     assert!(check.out.contains("credential-broad"), "{}", check.all());
+    let unfit = check.out.lines().find(|l| l.contains("credential-unfit"));
+    insta::assert_snapshot!(unfit.unwrap_or_default(), @"credential-unfit  beta/registry-pull-2  it cannot be used for `registry-pull`: GitHub's container registry accepts classic tokens only; make a classic token with the scope `read:packages` and nothing else; put one that fits in its place with `tenantry customer credential rotate beta registry-pull-2`");
     let foreign = json!({"customers": [{"name": "gamma", "token": one}]});
     std::fs::write(&file, foreign.to_string())?;
     let refused = world.refused(&args, "")?;
@@ -891,7 +909,7 @@ async fn t32_a_list_in_plain_text_becomes_an_encrypted_one() -> Tested {
         refused.contains("customer `gamma` of the list is not in the registry"),
         "{refused}"
     );
-    world.nothing_leaked(&[&one, &broad, dead], &[&file])
+    world.nothing_leaked(&[&one, &broad, &fine, dead], &[&file])
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -19,6 +19,9 @@ pub enum Rule {
     /// Its last day is near.
     #[serde(rename = "credential-expiring")]
     Expiring,
+    /// It cannot do what it is for.
+    #[serde(rename = "credential-unfit")]
+    Unfit,
     /// It may do more than its purpose needs.
     #[serde(rename = "credential-broad")]
     Broad,
@@ -35,9 +38,10 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 6] = [
+    pub const ALL: [Rule; 7] = [
         Rule::Expired,
         Rule::Expiring,
+        Rule::Unfit,
         Rule::Broad,
         Rule::Shared,
         Rule::Orphaned,
@@ -48,6 +52,7 @@ impl Rule {
         match self {
             Self::Expired => "credential-expired",
             Self::Expiring => "credential-expiring",
+            Self::Unfit => "credential-unfit",
             Self::Broad => "credential-broad",
             Self::Shared => "credential-shared",
             Self::Orphaned => "credential-orphaned",
@@ -90,6 +95,7 @@ pub fn check(estate: &Estate, content: Option<&Content>, limits: &Limits) -> Vec
     for customer in estate.customers.values() {
         for c in customer.credentials.iter().filter(|c| c.is_open()) {
             ends(customer, c, limits, &mut out);
+            unfit(customer, c, &mut out);
             broad(customer, c, &mut out);
             unused(customer, c, limits, &mut out);
         }
@@ -160,6 +166,24 @@ fn ends(customer: &Customer, c: &Credential, limits: &Limits, out: &mut Vec<Foun
             next,
         ));
     }
+}
+
+fn unfit(customer: &Customer, c: &Credential, out: &mut Vec<Found>) {
+    let judged = breadth(&c.purpose, c.kind, c.scopes.as_deref());
+    // What is being replaced is taken care of.
+    let Some(why) = judged.unfit.filter(|_| c.status == Status::Active) else {
+        return;
+    };
+    out.push(found(
+        Rule::Unfit,
+        &customer.id,
+        &c.id,
+        format!("it cannot be used for `{}`: {why}", c.purpose),
+        format!(
+            "put one that fits in its place with {}",
+            command("rotate", &customer.id, &c.id)
+        ),
+    ));
 }
 
 fn broad(customer: &Customer, c: &Credential, out: &mut Vec<Found>) {
