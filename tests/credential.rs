@@ -283,6 +283,8 @@ async fn t32_what_is_refused_is_not_shown_and_changes_nothing() -> Tested {
 async fn a_broad_token_and_a_foreign_secret_are_taken_with_a_reason() -> Tested {
     let world = World::new().await?;
     let broad = world.token("olivia", json!({"scopes": ["repo"]})).await?;
+    let writes = json!({"repo": "ops/infra-manager", "user": "olivia", "permission": "write"});
+    world.call("POST", "/_local/collaborators", writes).await?;
     world.ok(
         &[
             "add",
@@ -603,6 +605,69 @@ async fn t31_a_new_one_that_does_not_work_keeps_the_old_one_valid() -> Tested {
     assert!(world.dispatches(&other).await);
     world.ok(&["revoke", "acme", "dispatch", "--stdin"], &old)?;
     assert!(!world.dispatches(&old).await);
+    Ok(())
+}
+
+/// GitHub takes the token, and no hint sent with it would arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn t31_a_new_one_for_another_repository_keeps_the_old_one_in_use() -> Tested {
+    let world = World::new().await?;
+    let old = world.dispatch_token("ops-dispatch", None).await?;
+    let add = ["add", "acme", "--purpose", "dispatch", "--keep", "--to"];
+    world.ok(&[&add[..], &["acme/app=MANAGER_REPO_PAT"]].concat(), &old)?;
+    let rotate = ["rotate", "acme", "dispatch"];
+    let elsewhere = json!({"repos": {"acme/app": {"contents": "write"}}});
+    let reads = json!({"repos": {"ops/infra-manager": {"contents": "read"}}});
+    let mut table = String::new();
+    for rights in [&elsewhere, &reads] {
+        let new = world.token("ops-dispatch", rights.clone()).await?;
+        table.push_str(&world.refused(&rotate, &new)?);
+        let refused = world.refused(&["add", "beta", "--purpose", "dispatch"], &new)?;
+        assert!(refused.contains("the token does not fit"), "{refused}");
+        // What is for reading one customer's files reads those, and no other's.
+        let source = ["--purpose", "source-read"];
+        let refused = world.refused(&[&["add", "beta"], &source[..]].concat(), &new)?;
+        assert!(
+            refused.contains("may not read the files of `beta/app`"),
+            "{refused}"
+        );
+        if *rights == elsewhere {
+            world.ok(&[&["add", "acme"], &source[..]].concat(), &new)?;
+        }
+    }
+    insta::assert_snapshot!(table, @r"
+    rotate credential `dispatch` of customer `acme`
+      1. verify the new secret and put it into the encrypted file
+      2. record it; `dispatch` is `rotating` and stays valid
+      3. set the secret `MANAGER_REPO_PAT` of `acme/app` to the new one
+      4. wait 6 hours, because a job that has begun uses the old one to its end
+      5. verify the new one once more, then revoke the old one at GitHub
+    error: the token does not fit: it may not write to `ops/infra-manager` (`contents: write`), so no hint sent with it arrives
+      hint: let it reach that repository, on its page (an organisation may have to approve it), or make another one
+    rotate credential `dispatch` of customer `acme`
+      1. verify the new secret and put it into the encrypted file
+      2. record it; `dispatch` is `rotating` and stays valid
+      3. set the secret `MANAGER_REPO_PAT` of `acme/app` to the new one
+      4. wait 6 hours, because a job that has begun uses the old one to its end
+      5. verify the new one once more, then revoke the old one at GitHub
+    error: the token does not fit: it may not write to `ops/infra-manager` (`contents: write`), so no hint sent with it arrives
+      hint: let it reach that repository, on its page (an organisation may have to approve it), or make another one
+    ");
+    assert!(world.entry("acme").contains("status: active"));
+    assert_eq!(
+        world.secret("acme/app", "MANAGER_REPO_PAT"),
+        Some(old.clone())
+    );
+
+    // It reaches the manager at first, and not any more at the end.
+    let new = world.dispatch_token("ops-dispatch", None).await?;
+    world.ok(&rotate, &new)?;
+    let mut less = elsewhere.clone();
+    less["token"] = json!(new);
+    world.token("ops-dispatch", less).await?;
+    let refused = world.refused(&["rotate", "acme", "dispatch", "--now"], "")?;
+    assert!(refused.contains("the old one stays valid"), "{refused}");
+    assert!(world.dispatches(&old).await);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use super::*;
 use crate::estate::CredentialId;
 use crate::keyring::{Kept, Keyring};
 use crate::registry::credential::add::{Judged, Wanted, judge};
-use crate::registry::credential::ask::works;
+use crate::registry::credential::ask::{Reach, reach, works};
 use crate::registry::credential::revoke::{Doomed, Way, at_github, marked};
 use crate::registry::credential::rotate::{
     Phase, begun, given as given_to, passing, phase, recorded,
@@ -278,7 +278,8 @@ impl Work<'_> {
     async fn end(&mut self, new: &CredentialId) -> Result<(), CliError> {
         let value = self.value(new)?;
         let customer = find(&self.estate, &self.args.customer)?;
-        let kind = credential::find(customer, new).map_err(refused)?.kind;
+        let found = credential::find(customer, new).map_err(refused)?;
+        let (kind, purpose) = (found.kind, found.purpose.clone());
         // The last look before the old one goes.
         if kind.asks_github() && !works(&self.towards, &value).await.map_err(refused)? {
             return Err(CliError::failed(format!(
@@ -286,6 +287,18 @@ impl Work<'_> {
                 self.args.credential
             ))
             .hint(format!("revoke `{new}` and rotate once more")));
+        }
+        if kind.asks_github() {
+            let looked = reach(&self.towards, &value, &purpose, &self.estate, customer).await;
+            if let Reach::Missing(why) = looked.map_err(refused)? {
+                return Err(CliError::failed(format!(
+                    "`{new}` cannot take the place of `{}`: {why}; the old one stays valid",
+                    self.args.credential
+                ))
+                .hint(format!(
+                    "let `{new}` reach that repository, on its page; or revoke it and rotate once more"
+                )));
+            }
         }
         let old = self.old()?;
         let others = self.others(&old).await?;
