@@ -126,6 +126,31 @@ async fn t32_a_token_is_recorded_kept_and_shown_nowhere() -> Tested {
         customers["customers"][1]["days_to_next_expiry"],
         Value::Null
     );
+    // Everything, as far as it is known: this estate has no store.
+    let wide = world.run(&["list", "--wide"], "")?;
+    assert_eq!(wide.code, 0, "{}", wide.all());
+    assert!(wide.err.contains("no store is set"), "{}", wide.err);
+    assert!(!wide.out.contains("LAST DEPLOYMENT"), "{}", wide.out);
+    assert_eq!(world.run(&["list", "--deployments"], "")?.code, 2);
+    let wide = world.run(&["show", "acme", "--wide"], "")?;
+    assert!(wide.err.contains("no store is set"), "{}", wide.err);
+    insta::assert_snapshot!(steady(&wide.out.replace(&token[token.len() - 4..], "<end>"), &names), @r"
+    acme
+      name         acme
+      status       active
+      repository   acme/app (id 1004)
+      product      web, file infra/variables.yml
+      credentials  1, next expiry 60d
+
+    Stacks
+    STACK                NOTE
+    acme/web/staging     -
+    acme/web/production  -
+
+    Credentials
+    CREDENTIAL     PURPOSE        STATUS  ENDS                    OWNER      KEPT  KIND            LAST FOUR  CREATED     SCOPES         PLACES
+    registry-pull  registry-pull  active  <day>, in 60 days  acme-pull  yes   github-classic  <end>       <day>  read:packages  -
+    ");
     let one = world
         .run(&["show", "acme", "--format", "json"], "")?
         .json()?;

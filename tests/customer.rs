@@ -804,6 +804,24 @@ async fn a_customer_is_removed_and_what_stands_is_said() -> Tested {
     acme      active  web       2026-09-21 14:13:20 UTC
     beta      active  web       2026-09-21 14:13:20 UTC
     "#);
+    let wide = world.run(&["show", "acme", "--wide"])?;
+    insta::assert_snapshot!(wide.out, @r"
+    acme
+      name         acme
+      status       active
+      repository   acme/app (id 1)
+      product      web, file infra/variables.yml
+      deployed     2026-09-21 14:13:20 UTC
+      credentials  none
+
+    Stacks
+    STACK                LAST APPLIED             COMMIT        REQUEST                                             NOTE
+    acme/web/staging     2026-09-21 14:13:20 UTC  aaaaaaaaaaaa  acme/push-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  -
+    acme/web/production  never                    -             -                                                   -
+    acme/old/production  2026-09-21 14:13:20 UTC  aaaaaaaaaaaa  acme/push-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  not subscribed any more, still standing
+    ");
+    let shown = world.run(&["show", "acme", "--format", "json"])?.json()?;
+    assert_eq!(shown["last_deployment"]["at"], 1_790_000_000);
     insta::assert_snapshot!(world.run(&["show", "acme"])?.out, @r#"
     acme
       name         acme
