@@ -10,6 +10,34 @@ use support::{Tested, path, settings};
 use tenantry::local::RunnerSettings;
 use tenantry::local::stage::{BOT, Engine, Hints, MANAGER, Stage};
 
+const CREDENTIALS: &str = r#"credentials:
+  dispatch:
+    purpose: dispatch
+    kind: github-fine-grained
+    status: rotating
+    owner: acme-hints
+    places:
+      acme/shop: MANAGER_REPO_PAT
+  dispatch-2:
+    purpose: dispatch
+    kind: github-fine-grained
+    replaces: dispatch
+  registry-pull:
+    purpose: registry-pull
+    kind: github-classic
+    owner: acme-pull
+    expires: "2027-01-31"
+    scopes: read:packages
+    last_four: wxyz
+    fingerprint: sha256:aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa
+    stored: true
+    handed_over: "2026-09-01"
+  gone:
+    purpose: source-read
+    kind: other
+    status: revoked
+"#;
+
 async fn world() -> Result<(tempfile::TempDir, Stage), Box<dyn Error>> {
     let dir = tempfile::tempdir()?;
     let hold = RunnerSettings::hold(&path());
@@ -41,6 +69,7 @@ async fn world() -> Result<(tempfile::TempDir, Stage), Box<dyn Error>> {
         let mut environments = "[staging, production]";
         if tenant.id == "acme" {
             metadata.push_str("roles:\n  production-acme: arn:aws:iam::123456789012:role/acme\n");
+            metadata.push_str(CREDENTIALS);
             environments = "[staging, production-acme]";
         }
         write(&format!("customers/{}/metadata.yaml", tenant.id), &metadata)?;
@@ -102,6 +131,9 @@ async fn the_review_says_who_reaches_whom() -> Tested {
         "acme | acme/shop | alice | admin",
         "initech | initech/reports | nobody | the manager's credential",
         "acme | requests | nobody: the manager polls | send hints",
+        "acme | credential dispatch | acme-hints | dispatch, github-fine-grained, rotating, no end known, secret MANAGER_REPO_PAT of acme/shop",
+        "acme | credential dispatch-2 | owner not known | dispatch, github-fine-grained, active, no end known",
+        "acme | credential registry-pull | acme-pull | registry-pull, github-classic, active, ends 2027-01-31, scopes read:packages, handed over 2026-09-01, kept encrypted",
         "acme | staging | globex, initech | run with the same identity",
         "acme | production-acme | repo:ops/infra-manager:environment:production-acme-apply | takes arn:aws:iam::123456789012:role/acme",
         "globex | production | olivia | approve",
@@ -116,6 +148,10 @@ async fn the_review_says_who_reaches_whom() -> Tested {
             .any(|r| r.starts_with("acme | production-acme | globex"))
     );
     assert!(!text.contains(source) && !said.contains(source));
+    // What is revoked reaches nothing; nothing is shown of a value.
+    for absent in ["credential gone", "wxyz", "sha256:"] {
+        assert!(!text.contains(absent), "{absent}\n{text}");
+    }
 
     // One customer, for a program; what is not known is not shown as nothing.
     let out = access(
@@ -133,6 +169,19 @@ async fn the_review_says_who_reaches_whom() -> Tested {
         json["access"]["credential"]["others"]["unknown"].is_string(),
         "{json}"
     );
+    let held = customers[0]["credentials"]
+        .as_array()
+        .ok_or("credentials")?;
+    assert_eq!(held.len(), 3, "{json}");
+    assert_eq!(
+        held[0],
+        json!({
+            "credential": "dispatch", "purpose": "dispatch", "kind": "github-fine-grained",
+            "owner": "acme-hints", "status": "rotating", "expires": null, "scopes": null,
+            "places": {"acme/shop": "MANAGER_REPO_PAT"}, "handed_over": null, "kept": false,
+        })
+    );
+    assert_eq!(held[2]["expires"], "2027-01-31");
     let missing = &customers[0]["environments"][0];
     assert_eq!(missing["environment"], "production-acme");
     assert_eq!(

@@ -126,6 +126,31 @@ async fn t32_a_token_is_recorded_kept_and_shown_nowhere() -> Tested {
         customers["customers"][1]["days_to_next_expiry"],
         Value::Null
     );
+    // Everything, as far as it is known: this estate has no store.
+    let wide = world.run(&["list", "--wide"], "")?;
+    assert_eq!(wide.code, 0, "{}", wide.all());
+    assert!(wide.err.contains("no store is set"), "{}", wide.err);
+    assert!(!wide.out.contains("LAST DEPLOYMENT"), "{}", wide.out);
+    assert_eq!(world.run(&["list", "--deployments"], "")?.code, 2);
+    let wide = world.run(&["show", "acme", "--wide"], "")?;
+    assert!(wide.err.contains("no store is set"), "{}", wide.err);
+    insta::assert_snapshot!(steady(&wide.out.replace(&token[token.len() - 4..], "<end>"), &names), @r"
+    acme
+      name         acme
+      status       active
+      repository   acme/app (id 1004)
+      product      web, file infra/variables.yml
+      credentials  1, next expiry 60d
+
+    Stacks
+    STACK                NOTE
+    acme/web/staging     -
+    acme/web/production  -
+
+    Credentials
+    CREDENTIAL     PURPOSE        STATUS  ENDS                    OWNER      KEPT  KIND            LAST FOUR  CREATED     SCOPES         PLACES
+    registry-pull  registry-pull  active  <day>, in 60 days  acme-pull  yes   github-classic  <end>       <day>  read:packages  -
+    ");
     let one = world
         .run(&["show", "acme", "--format", "json"], "")?
         .json()?;
@@ -283,6 +308,8 @@ async fn t32_what_is_refused_is_not_shown_and_changes_nothing() -> Tested {
 async fn a_broad_token_and_a_foreign_secret_are_taken_with_a_reason() -> Tested {
     let world = World::new().await?;
     let broad = world.token("olivia", json!({"scopes": ["repo"]})).await?;
+    let writes = json!({"repo": "ops/infra-manager", "user": "olivia", "permission": "write"});
+    world.call("POST", "/_local/collaborators", writes).await?;
     world.ok(
         &[
             "add",
@@ -606,6 +633,69 @@ async fn t31_a_new_one_that_does_not_work_keeps_the_old_one_valid() -> Tested {
     Ok(())
 }
 
+/// GitHub takes the token, and no hint sent with it would arrive.
+#[tokio::test(flavor = "multi_thread")]
+async fn t31_a_new_one_for_another_repository_keeps_the_old_one_in_use() -> Tested {
+    let world = World::new().await?;
+    let old = world.dispatch_token("ops-dispatch", None).await?;
+    let add = ["add", "acme", "--purpose", "dispatch", "--keep", "--to"];
+    world.ok(&[&add[..], &["acme/app=MANAGER_REPO_PAT"]].concat(), &old)?;
+    let rotate = ["rotate", "acme", "dispatch"];
+    let elsewhere = json!({"repos": {"acme/app": {"contents": "write"}}});
+    let reads = json!({"repos": {"ops/infra-manager": {"contents": "read"}}});
+    let mut table = String::new();
+    for rights in [&elsewhere, &reads] {
+        let new = world.token("ops-dispatch", rights.clone()).await?;
+        table.push_str(&world.refused(&rotate, &new)?);
+        let refused = world.refused(&["add", "beta", "--purpose", "dispatch"], &new)?;
+        assert!(refused.contains("the token does not fit"), "{refused}");
+        // What is for reading one customer's files reads those, and no other's.
+        let source = ["--purpose", "source-read"];
+        let refused = world.refused(&[&["add", "beta"], &source[..]].concat(), &new)?;
+        assert!(
+            refused.contains("may not read the files of `beta/app`"),
+            "{refused}"
+        );
+        if *rights == elsewhere {
+            world.ok(&[&["add", "acme"], &source[..]].concat(), &new)?;
+        }
+    }
+    insta::assert_snapshot!(table, @r"
+    rotate credential `dispatch` of customer `acme`
+      1. verify the new secret and put it into the encrypted file
+      2. record it; `dispatch` is `rotating` and stays valid
+      3. set the secret `MANAGER_REPO_PAT` of `acme/app` to the new one
+      4. wait 6 hours, because a job that has begun uses the old one to its end
+      5. verify the new one once more, then revoke the old one at GitHub
+    error: the token does not fit: it may not write to `ops/infra-manager` (`contents: write`), so no hint sent with it arrives
+      hint: let it reach that repository, on its page (an organisation may have to approve it), or make another one
+    rotate credential `dispatch` of customer `acme`
+      1. verify the new secret and put it into the encrypted file
+      2. record it; `dispatch` is `rotating` and stays valid
+      3. set the secret `MANAGER_REPO_PAT` of `acme/app` to the new one
+      4. wait 6 hours, because a job that has begun uses the old one to its end
+      5. verify the new one once more, then revoke the old one at GitHub
+    error: the token does not fit: it may not write to `ops/infra-manager` (`contents: write`), so no hint sent with it arrives
+      hint: let it reach that repository, on its page (an organisation may have to approve it), or make another one
+    ");
+    assert!(world.entry("acme").contains("status: active"));
+    assert_eq!(
+        world.secret("acme/app", "MANAGER_REPO_PAT"),
+        Some(old.clone())
+    );
+
+    // It reaches the manager at first, and not any more at the end.
+    let new = world.dispatch_token("ops-dispatch", None).await?;
+    world.ok(&rotate, &new)?;
+    let mut less = elsewhere.clone();
+    less["token"] = json!(new);
+    world.token("ops-dispatch", less).await?;
+    let refused = world.refused(&["rotate", "acme", "dispatch", "--now"], "")?;
+    assert!(refused.contains("the old one stays valid"), "{refused}");
+    assert!(world.dispatches(&old).await);
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn t31_what_somebody_has_is_revoked_when_they_have_the_new_one() -> Tested {
     let world = World::new().await?;
@@ -824,11 +914,14 @@ async fn t32_a_list_in_plain_text_becomes_an_encrypted_one() -> Tested {
             .token("olivia", json!({"scopes": ["repo", "read:packages"]}))
             .await?,
     );
+    // It works, and no registry takes it.
+    let fine = world.dispatch_token("ops-dispatch", None).await?;
     let dead = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
     let list = json!({"customers": [
         {"name": "acme", "email": "ops@acme.test", "token": one, "added_date": "2024-05-01", "status": "active"},
         {"name": "beta", "email": "ops@beta.test", "token": broad, "added_date": "2024-06-01", "status": "active"},
         {"name": "acme", "email": "ops@acme.test", "token": dead, "added_date": "2024-07-01", "status": "active"},
+        {"name": "beta", "email": "ops@beta.test", "token": fine, "added_date": "2024-08-01", "status": "active"},
     ]});
     let file = world.dir.path().join("customers.json");
     std::fs::write(&file, list.to_string())?;
@@ -838,7 +931,7 @@ async fn t32_a_list_in_plain_text_becomes_an_encrypted_one() -> Tested {
     let said = done
         .all()
         .replace(&world.dir.path().display().to_string(), "DIR");
-    insta::assert_snapshot!(steady(&said, &[(&one, "one"), (&broad, "two")]), @r#"
+    insta::assert_snapshot!(steady(&said, &[(&one, "one"), (&broad, "two"), (&fine, "three")]), @r#"
     change customers/acme/metadata.yaml
       + credentials:
       +   registry-pull:
@@ -866,15 +959,28 @@ async fn t32_a_list_in_plain_text_becomes_an_encrypted_one() -> Tested {
       +     fingerprint: <fingerprint of two>
       +     last_four: <of two>
       +     stored: true
-    asking GitHub about 3 tokens, one call each
+      +   registry-pull-2:
+      +     purpose: registry-pull
+      +     kind: github-fine-grained
+      +     status: active
+      +     owner: ops-dispatch
+      +     created: "<day>"
+      +     expires: "<day>"
+      +     verified: "<day>"
+      +     fingerprint: <fingerprint of three>
+      +     last_four: <of three>
+      +     stored: true
+    asking GitHub about 4 tokens, one call each
     the token of customer `acme` was left out: GitHub does not take it
     1 may do more than `registry-pull` needs; `tenantry customer credential check` names them
-    2 tokens are in DIR/home/.local/share/tenantry/credentials.age; commit the entries
+    1 cannot be used for `registry-pull`, and are kept all the same:
+      `registry-pull-2` of customer `beta`: GitHub's container registry accepts classic tokens only; make a classic token with the scope `read:packages` and nothing else
+    3 tokens are in DIR/home/.local/share/tenantry/credentials.age; commit the entries
     the list `DIR/customers.json` still holds them in clear. When you have looked at the result: shred -u DIR/customers.json  (on a disk that copies what it writes, such as most SSDs, and in backups and git's history they stay: rotate them)
     exit 0
     "#);
     assert_eq!(std::fs::read_to_string(&file)?, list.to_string());
-    assert_eq!(world.content()?.kept.len(), 2);
+    assert_eq!(world.content()?.kept.len(), 3);
     assert!(
         world.entry("acme").contains("created: \"2024-05-01\""),
         "{}",
@@ -884,6 +990,8 @@ async fn t32_a_list_in_plain_text_becomes_an_encrypted_one() -> Tested {
     assert_eq!(again.code, 3, "{}", again.all());
     let check = world.run(&["credential", "check"], "")?;
     assert!(check.out.contains("credential-broad"), "{}", check.all());
+    let unfit = check.out.lines().find(|l| l.contains("credential-unfit"));
+    insta::assert_snapshot!(unfit.unwrap_or_default(), @"credential-unfit  beta/registry-pull-2  it cannot be used for `registry-pull`: GitHub's container registry accepts classic tokens only; make a classic token with the scope `read:packages` and nothing else; put one that fits in its place with `tenantry customer credential rotate beta registry-pull-2`");
     let foreign = json!({"customers": [{"name": "gamma", "token": one}]});
     std::fs::write(&file, foreign.to_string())?;
     let refused = world.refused(&args, "")?;
@@ -891,7 +999,7 @@ async fn t32_a_list_in_plain_text_becomes_an_encrypted_one() -> Tested {
         refused.contains("customer `gamma` of the list is not in the registry"),
         "{refused}"
     );
-    world.nothing_leaked(&[&one, &broad, dead], &[&file])
+    world.nothing_leaked(&[&one, &broad, &fine, dead], &[&file])
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -804,6 +804,24 @@ async fn a_customer_is_removed_and_what_stands_is_said() -> Tested {
     acme      active  web       2026-09-21 14:13:20 UTC
     beta      active  web       2026-09-21 14:13:20 UTC
     "#);
+    let wide = world.run(&["show", "acme", "--wide"])?;
+    insta::assert_snapshot!(wide.out, @r"
+    acme
+      name         acme
+      status       active
+      repository   acme/app (id 1)
+      product      web, file infra/variables.yml
+      deployed     2026-09-21 14:13:20 UTC
+      credentials  none
+
+    Stacks
+    STACK                LAST APPLIED             COMMIT        REQUEST                                             NOTE
+    acme/web/staging     2026-09-21 14:13:20 UTC  aaaaaaaaaaaa  acme/push-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  -
+    acme/web/production  never                    -             -                                                   -
+    acme/old/production  2026-09-21 14:13:20 UTC  aaaaaaaaaaaa  acme/push-aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa  not subscribed any more, still standing
+    ");
+    let shown = world.run(&["show", "acme", "--format", "json"])?.json()?;
+    assert_eq!(shown["last_deployment"]["at"], 1_790_000_000);
     insta::assert_snapshot!(world.run(&["show", "acme"])?.out, @r#"
     acme
       name         acme
@@ -819,6 +837,26 @@ async fn a_customer_is_removed_and_what_stands_is_said() -> Tested {
     "#);
     let mut table = world.refused(&["remove", "acme"])?;
     table.push_str(&world.refused(&["remove", "acme", "--keep-infrastructure"])?);
+    // Credentials are something that stands, too; what is revoked is not.
+    let credential = "    purpose: registry-pull\n    kind: github-classic\n";
+    let entry = format!(
+        "repository: acme/app\nrepository_id: 1\ncredentials:\n  gone:\n{credential}    status: revoked\n"
+    );
+    let valid =
+        format!("{entry}  registry-pull:\n{credential}  old:\n{credential}    status: rotating\n");
+    world.write("customers/acme/metadata.yaml", &valid)?;
+    table.push_str(&world.refused(&["remove", "acme"])?);
+    table.push_str(&world.refused(&["remove", "acme", "--keep-infrastructure"])?);
+    let kept = [
+        "remove",
+        "acme",
+        "--keep-infrastructure",
+        "--keep-credentials",
+        "--discard",
+        "--dry-run",
+    ];
+    table.push_str(&world.run(&kept)?.err);
+    world.write("customers/acme/metadata.yaml", &entry)?;
     git(&world.root(), &["init", "-q"])?;
     git(&world.root(), &["add", "."])?;
     git(&world.root(), &["commit", "-qm", "All"])?;
@@ -841,6 +879,15 @@ async fn a_customer_is_removed_and_what_stands_is_said() -> Tested {
       hint: destroy it first; --keep-infrastructure removes the customer and leaves it standing, with nobody to look after it
     error: git has no copy of everything in `customers/acme/`: this is no git repository, or it has no commit
       hint: commit it first, so that it can be looked up later; --discard removes it all the same
+    error: credentials of customer `acme` are still valid: `registry-pull`, `old`
+      hint: revoke them first: `tenantry customer credential revoke acme --all`; --keep-credentials removes the customer and leaves them valid, with nobody to look after them
+    error: credentials of customer `acme` are still valid: `registry-pull`, `old`
+      hint: revoke them first: `tenantry customer credential revoke acme --all`; --keep-credentials removes the customer and leaves them valid, with nobody to look after them
+    still stands: acme/old/production, state s3://states/acme/old/production/terraform.tfstate
+    still stands: acme/web/staging, state s3://states/acme/web/staging/terraform.tfstate
+    still valid: credential `registry-pull`; revoke it there: https://github.com/settings/tokens
+    still valid: credential `old`; revoke it there: https://github.com/settings/tokens
+    nothing was written (--dry-run)
     error: git has no copy of everything in `customers/acme/`: `customers/acme/metadata.yaml` and 1 more
       hint: commit it first, so that it can be looked up later; --discard removes it all the same
     remove customers/acme/metadata.yaml

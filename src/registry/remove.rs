@@ -4,6 +4,7 @@ use super::RegistryError;
 use super::plan::{Plan, Step};
 use super::write::listed;
 use crate::engine::terraform::state_key;
+use crate::estate::credential::Credential;
 use crate::estate::model::{Customer, EngineKind};
 use crate::estate::settings::StateBackend;
 use crate::estate::{Estate, StackId};
@@ -41,16 +42,46 @@ pub fn standing(estate: &Estate, customer: &Customer, stacks: &[StackId]) -> Vec
     stacks.iter().map(one).collect()
 }
 
-/// The plan that removes the folder of a customer. Refused while stacks of theirs stand, unless
-/// `keep` says that they are meant to.
+/// What is meant to outlive the entry.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Keep {
+    /// Stacks that stand.
+    pub infrastructure: bool,
+    /// Credentials that can be used.
+    pub credentials: bool,
+}
+
+/// What of a customer's credentials can still be used.
+pub fn valid(customer: &Customer) -> Vec<&Credential> {
+    let open = customer.credentials.iter().filter(|c| c.is_open());
+    open.collect()
+}
+
+/// The plan that removes the folder of a customer. Refused while stacks of theirs stand or
+/// credentials of theirs can be used, unless `keep` says that they are meant to.
 pub fn plan(
     root: &Path,
     estate: &Estate,
     customer: &Customer,
     standing: &[Standing],
-    keep: bool,
+    keep: Keep,
 ) -> Result<Plan, RegistryError> {
-    if !standing.is_empty() && !keep {
+    let open = valid(customer);
+    if !open.is_empty() && !keep.credentials {
+        let names: Vec<String> = open.iter().map(|c| format!("`{}`", c.id)).collect();
+        return Err(RegistryError::refused(
+            format!(
+                "credentials of customer `{}` are still valid: {}",
+                customer.id,
+                names.join(", ")
+            ),
+            format!(
+                "revoke them first: `tenantry customer credential revoke {} --all`; --keep-credentials removes the customer and leaves them valid, with nobody to look after them",
+                customer.id
+            ),
+        ));
+    }
+    if !standing.is_empty() && !keep.infrastructure {
         let names: Vec<String> = standing.iter().map(|s| format!("`{}`", s.stack)).collect();
         return Err(RegistryError::refused(
             format!(

@@ -27,6 +27,7 @@ pub fn title(issue: &CredentialIssue<'_>) -> String {
     let word = match issue.rule {
         "credential-expired" => "has ended",
         "credential-expiring" => "ends soon",
+        "credential-unfit" => "cannot do what it is for",
         "credential-broad" => "may do more than it is for",
         "credential-shared" => "is shared",
         "credential-orphaned" => "and its value do not belong together",

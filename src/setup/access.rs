@@ -6,11 +6,14 @@
 use super::doctor::environment::logins;
 use super::doctor::trust::Manager;
 use super::doctor::{Seen, seen};
+use crate::estate::credential::{Credential as Entry, Status};
 use crate::estate::ids::shown;
 use crate::estate::jobs::Job;
 use crate::estate::model::Customer;
 use crate::estate::settings::HintMode;
-use crate::estate::{CustomerId, EnvironmentId, Estate, RepoSlug};
+use crate::estate::{
+    CredentialId, CustomerId, EnvironmentId, Estate, Purpose, RepoSlug, SecretName, SecretPlace,
+};
 use crate::github::Client;
 use crate::github::setup::EnvironmentSettings;
 use crate::github::token::TokenFacts;
@@ -80,6 +83,48 @@ pub struct CustomerAccess {
     pub environments: Vec<EnvironmentAccess>,
     /// Who can send hints for it.
     pub hints: String,
+    /// What they were given and what is held for them, as far as it can be used.
+    pub credentials: Vec<Recorded>,
+}
+
+/// A credential of the registry. Never its value, nor anything that is made of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Recorded {
+    /// Which.
+    pub credential: CredentialId,
+    /// What it is for.
+    pub purpose: Purpose,
+    /// What it is.
+    pub kind: &'static str,
+    /// Whose account it belongs to, where that is known.
+    pub owner: Option<String>,
+    /// `active`, or `rotating`: replaced, and still valid.
+    pub status: Status,
+    /// Its last day, where one is known.
+    pub expires: Option<String>,
+    /// What it may do, where GitHub has said so.
+    pub scopes: Option<Vec<String>>,
+    /// The secrets of GitHub Actions that hold it.
+    pub places: BTreeMap<SecretPlace, SecretName>,
+    /// The day on which somebody got it to use it elsewhere.
+    pub handed_over: Option<String>,
+    /// Whether its value is in the encrypted file.
+    pub kept: bool,
+}
+
+fn recorded(c: &Entry) -> Recorded {
+    Recorded {
+        credential: c.id.clone(),
+        purpose: c.purpose.clone(),
+        kind: c.kind.name(),
+        owner: c.owner.clone(),
+        status: c.status,
+        expires: c.expires.as_ref().map(ToString::to_string),
+        scopes: c.scopes.clone(),
+        places: c.places.clone(),
+        handed_over: c.handed_over.as_ref().map(ToString::to_string),
+        kept: c.stored,
+    }
 }
 
 /// One environment of a customer.
@@ -234,6 +279,12 @@ async fn one(
             .map(|(environment, stacks)| {
                 self::environment(asked, customer, environment, stacks, environments)
             })
+            .collect(),
+        credentials: customer
+            .credentials
+            .iter()
+            .filter(|c| c.is_open())
+            .map(recorded)
             .collect(),
         hints: match asked.estate.settings.hints {
             HintMode::Poll => "nobody: the manager polls".into(),

@@ -6,9 +6,9 @@ use crate::estate::ids::Purpose;
 /// Pulling images out of a registry.
 pub const PULL: &str = "registry-pull";
 /// Sending `repository_dispatch`.
-const DISPATCH: &str = "dispatch";
+pub const DISPATCH: &str = "dispatch";
 /// Reading a customer's repository.
-const SOURCE: &str = "source-read";
+pub const SOURCE: &str = "source-read";
 
 /// What is wrong with a token for its purpose.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -5,7 +5,7 @@ mod breadth;
 mod kind;
 mod read;
 
-pub use breadth::{Breadth, PULL, breadth};
+pub use breadth::{Breadth, DISPATCH, PULL, SOURCE, breadth};
 pub use kind::{Kind, fingerprint, last_four};
 pub(super) use read::read;
 

@@ -1,6 +1,6 @@
 //! A new credential: what it is, and why it is not taken.
 
-use super::ask::{Told, ask};
+use super::ask::{Reach, Told, ask, reach};
 use super::{Hand, RegistryError, free_id};
 use crate::estate::allow::Date;
 use crate::estate::credential::{Credential, Kind, Status, fingerprint, last_four};
@@ -74,6 +74,9 @@ pub async fn judge(
     let kind = Kind::of(secret.expose());
     let mut notes = Vec::new();
     let told = told(secret, kind, wanted, settings, hand, &mut notes).await?;
+    if told.is_some() {
+        reached(estate, customer, secret, wanted, settings, &mut notes).await?;
+    }
     let waiting = content.and_then(|c| waiting(c, customer, secret));
     let id = match (&wanted.id, waiting) {
         (Some(id), _) => id.clone(),
@@ -201,6 +204,28 @@ async fn told(
     );
     notes.extend(told.breadth.notes.iter().cloned());
     Ok(Some(told))
+}
+
+/// A token that works may still be one for another repository.
+async fn reached(
+    estate: &Estate,
+    customer: &Customer,
+    secret: &Secret,
+    wanted: &Wanted,
+    settings: &ClientSettings,
+    notes: &mut Vec<String>,
+) -> Result<(), RegistryError> {
+    match reach(settings, secret, &wanted.purpose, estate, customer).await? {
+        Reach::There => Ok(()),
+        Reach::Missing(why) => Err(RegistryError::refused(
+            format!("the token does not fit: {why}"),
+            "let it reach that repository, on its page (an organisation may have to approve it), or make another one",
+        )),
+        Reach::Unknown(what) => {
+            notes.push(what.to_owned());
+            Ok(())
+        }
+    }
 }
 
 fn unfit(why: Option<&str>) -> Result<(), RegistryError> {

@@ -2,10 +2,13 @@
 
 use super::RegistryError;
 use crate::clock::Time;
-use crate::estate::Purpose;
 use crate::estate::allow::Date;
-use crate::estate::credential::{Breadth, Kind, breadth};
+use crate::estate::credential::{Breadth, DISPATCH, Kind, SOURCE, breadth};
 use crate::estate::ids::shown;
+use crate::estate::model::Customer;
+use crate::estate::settings::HintMode;
+use crate::estate::{Estate, Purpose, RepoSlug};
+use crate::github::proposal::Right;
 use crate::github::{Client, ClientSettings, Credential as Speaker, GithubError, Token};
 use crate::keyring::Secret;
 
@@ -80,5 +83,75 @@ pub async fn works(settings: &ClientSettings, secret: &Secret) -> Result<bool, R
         Ok(_) => Ok(true),
         Err(GithubError::Unauthorized { .. }) => Ok(false),
         Err(other) => Err(other.into()),
+    }
+}
+
+/// Whether a token reaches what it is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// It does, or its purpose has no such place.
+    There,
+    /// It does not: why.
+    Missing(String),
+    /// The registry does not say where it should: what was not looked at.
+    Unknown(&'static str),
+}
+
+/// Tries, with this very token and without changing anything, whether it reaches what it is for:
+/// for `dispatch` writing to where hints go, for `source-read` reading the customer's files.
+pub async fn reach(
+    settings: &ClientSettings,
+    secret: &Secret,
+    purpose: &Purpose,
+    estate: &Estate,
+    customer: &Customer,
+) -> Result<Reach, RegistryError> {
+    match purpose.as_str() {
+        DISPATCH => {
+            let set = &estate.settings;
+            let target = match set.hints {
+                HintMode::Inbox => set.inbox.as_ref(),
+                HintMode::Poll | HintMode::Direct => set.manager.as_ref(),
+            };
+            let Some(target) = target else {
+                return Ok(Reach::Unknown(
+                    "whether it reaches the manager repository was not looked at, because tenantry.yml has no `manager`",
+                ));
+            };
+            let writes = own(settings, secret)?.has(target, Right::Contents).await?;
+            Ok(match writes {
+                true => Reach::There,
+                false => Reach::Missing(format!(
+                    "it may not write to `{target}` (`contents: write`), so no hint sent with it arrives"
+                )),
+            })
+        }
+        SOURCE => {
+            let Some(target) = &customer.repository else {
+                return Ok(Reach::Unknown(
+                    "whether it reads the customer's repository was not looked at, because none is recorded",
+                ));
+            };
+            Ok(match reads(&own(settings, secret)?, target).await? {
+                true => Reach::There,
+                false => Reach::Missing(format!(
+                    "it may not read the files of `{target}` (`contents: read`)"
+                )),
+            })
+        }
+        _ => Ok(Reach::There),
+    }
+}
+
+async fn reads(client: &Client, repo: &RepoSlug) -> Result<bool, GithubError> {
+    let looked = match client.ground(repo).await {
+        Ok(ground) => client.branch_head(repo, &ground.default_branch).await,
+        Err(e) => Err(e),
+    };
+    match looked {
+        // Nothing is in it yet; whoever may not read is not told so.
+        Ok(_) | Err(GithubError::Conflict { .. }) => Ok(true),
+        Err(GithubError::NotFound { .. } | GithubError::Forbidden { .. }) => Ok(false),
+        Err(e) => Err(e),
     }
 }

@@ -1,15 +1,14 @@
 //! What is wrong with credentials, as far as the registry tells, and the encrypted file where it
 //! is at hand.
 
+use super::same::Values;
 use super::successor;
-use crate::digest::Digest;
 use crate::estate::allow::Date;
 use crate::estate::credential::{Credential, Moment, Status, breadth, days_between};
 use crate::estate::model::{Customer, Status as Served};
 use crate::estate::{CredentialId, CustomerId, Estate};
 use crate::keyring::Content;
 use serde::Serialize;
-use std::collections::BTreeMap;
 
 /// What kind of thing is wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -20,6 +19,9 @@ pub enum Rule {
     /// Its last day is near.
     #[serde(rename = "credential-expiring")]
     Expiring,
+    /// It cannot do what it is for.
+    #[serde(rename = "credential-unfit")]
+    Unfit,
     /// It may do more than its purpose needs.
     #[serde(rename = "credential-broad")]
     Broad,
@@ -36,9 +38,10 @@ pub enum Rule {
 
 impl Rule {
     /// All of them.
-    pub const ALL: [Rule; 6] = [
+    pub const ALL: [Rule; 7] = [
         Rule::Expired,
         Rule::Expiring,
+        Rule::Unfit,
         Rule::Broad,
         Rule::Shared,
         Rule::Orphaned,
@@ -49,6 +52,7 @@ impl Rule {
         match self {
             Self::Expired => "credential-expired",
             Self::Expiring => "credential-expiring",
+            Self::Unfit => "credential-unfit",
             Self::Broad => "credential-broad",
             Self::Shared => "credential-shared",
             Self::Orphaned => "credential-orphaned",
@@ -91,6 +95,7 @@ pub fn check(estate: &Estate, content: Option<&Content>, limits: &Limits) -> Vec
     for customer in estate.customers.values() {
         for c in customer.credentials.iter().filter(|c| c.is_open()) {
             ends(customer, c, limits, &mut out);
+            unfit(customer, c, &mut out);
             broad(customer, c, &mut out);
             unused(customer, c, limits, &mut out);
         }
@@ -163,6 +168,24 @@ fn ends(customer: &Customer, c: &Credential, limits: &Limits, out: &mut Vec<Foun
     }
 }
 
+fn unfit(customer: &Customer, c: &Credential, out: &mut Vec<Found>) {
+    let judged = breadth(&c.purpose, c.kind, c.scopes.as_deref());
+    // What is being replaced is taken care of.
+    let Some(why) = judged.unfit.filter(|_| c.status == Status::Active) else {
+        return;
+    };
+    out.push(found(
+        Rule::Unfit,
+        &customer.id,
+        &c.id,
+        format!("it cannot be used for `{}`: {why}", c.purpose),
+        format!(
+            "put one that fits in its place with {}",
+            command("rotate", &customer.id, &c.id)
+        ),
+    ));
+}
+
 fn broad(customer: &Customer, c: &Credential, out: &mut Vec<Found>) {
     if c.accepted.is_some() {
         return;
@@ -233,39 +256,22 @@ fn unused(customer: &Customer, c: &Credential, limits: &Limits, out: &mut Vec<Fo
 
 /// One secret under two names.
 fn shared(estate: &Estate, content: Option<&Content>, out: &mut Vec<Found>) {
-    let mut owners: BTreeMap<Digest, Vec<(&CustomerId, &CredentialId)>> = BTreeMap::new();
-    for customer in estate.customers.values() {
-        for c in customer.credentials.iter().filter(|c| c.is_open()) {
-            let kept = content.and_then(|all| all.find(&customer.id, &c.id));
-            // Of a value that a person has made up there is no fingerprint; the value tells. Its
-            // digest lives no longer than this function.
-            let digest = c
-                .fingerprint
-                .clone()
-                .or_else(|| kept.map(|k| Digest::of(k.value.expose().as_bytes())));
-            if let Some(digest) = digest {
-                owners
-                    .entry(digest)
-                    .or_default()
-                    .push((&customer.id, &c.id));
-            }
-        }
-    }
-    for same in owners.values().filter(|same| same.len() > 1) {
-        for (customer, id) in same {
+    let values = Values::of(estate, content);
+    for same in values.shared() {
+        for (customer, c) in same {
             let others: Vec<String> = same
                 .iter()
-                .filter(|other| *other != &(*customer, *id))
-                .map(|(c, i)| format!("`{i}` of customer `{c}`"))
+                .filter(|(o, other)| (&o.id, &other.id) != (&customer.id, &c.id))
+                .map(|(o, other)| format!("`{}` of customer `{}`", other.id, o.id))
                 .collect();
             out.push(found(
                 Rule::Shared,
-                customer,
-                id,
+                &customer.id,
+                &c.id,
                 format!("it is the same secret as {}", others.join(", ")),
                 format!(
                     "give each one of its own with {}",
-                    command("rotate", customer, id)
+                    command("rotate", &customer.id, &c.id)
                 ),
             ));
         }

@@ -2,14 +2,14 @@
 
 use super::ask::ask;
 use super::{Hand, RegistryError, entry, free_id, secret};
-use crate::estate::credential::{Credential, Kind, Status, fingerprint, last_four};
+use crate::estate::credential::{Credential, Kind, Status, breadth, fingerprint, last_four};
 use crate::estate::model::Customer;
 use crate::estate::yaml_edit::Change;
-use crate::estate::{CustomerId, Estate, Finding, Findings, Purpose};
+use crate::estate::{CredentialId, CustomerId, Estate, Finding, Findings, Purpose};
 use crate::github::ClientSettings;
 use crate::keyring::{Content, Kept, Secret};
 use crate::registry::import::{Format, Listed, list};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// A token and whose it is.
@@ -45,6 +45,19 @@ pub struct Taken {
     pub there: usize,
     /// How many may do more than they should.
     pub broad: usize,
+    /// What cannot be used for its purpose.
+    pub unfit: Vec<Unfit>,
+}
+
+/// A token that is kept and cannot do what it is for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unfit {
+    /// Whose.
+    pub customer: CustomerId,
+    /// As what it is recorded.
+    pub credential: CredentialId,
+    /// Why.
+    pub why: String,
 }
 
 /// Reads the tokens of a list. Nothing of them is ever quoted.
@@ -81,8 +94,8 @@ pub fn tokens(path: &str, bytes: &[u8]) -> Result<Vec<Token>, Findings> {
     }
 }
 
-/// Judges every token. An old list may hold what nobody would add today, so what is too broad or
-/// shared is taken, and `check` finds it.
+/// Judges every token. An old list may hold what nobody would add today, so what is too broad,
+/// shared or of no use is taken, and `check` finds it.
 pub async fn judge(
     estate: &Estate,
     content: &Content,
@@ -114,6 +127,8 @@ pub async fn judge(
         if told.as_ref().is_some_and(|t| !t.breadth.broad.is_empty()) {
             out.broad += 1;
         }
+        let judged = told.as_ref().map(|t| t.breadth.clone());
+        let judged = judged.unwrap_or_else(|| breadth(purpose, kind, None));
         // A value that waits for its entry keeps its id.
         let waiting = content
             .kept
@@ -123,6 +138,13 @@ pub async fn judge(
             Some(kept) => kept.credential.clone(),
             None => free_id(customer, Some(&future), purpose)?,
         };
+        if let Some(why) = judged.unfit {
+            out.unfit.push(Unfit {
+                customer: customer.id.clone(),
+                credential: id.clone(),
+                why,
+            });
+        }
         let kept = Kept {
             customer: customer.id.clone(),
             credential: id.clone(),

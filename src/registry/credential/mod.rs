@@ -12,6 +12,7 @@ pub mod give;
 pub mod import;
 pub mod revoke;
 pub mod rotate;
+pub mod same;
 
 use super::RegistryError;
 use crate::clock::Time;

@@ -9,7 +9,7 @@ use crate::cli::speakers::{self, Speakers};
 use crate::estate::CustomerId;
 use crate::estate::model::Customer;
 use crate::github::budget::Budget;
-use crate::setup::access::{Access, Asked, CustomerAccess, Known, review};
+use crate::setup::access::{Access, Asked, CustomerAccess, Known, Recorded, review};
 use serde_json::json;
 
 /// Behind the help.
@@ -152,6 +152,11 @@ fn of_customer(
         Known::Unknown(why) => row(id, repository, format!("not known: {why}"), "people"),
     }
     row(id, "requests", customer.hints.clone(), "send hints");
+    for credential in &customer.credentials {
+        let owner = credential.owner.as_deref().unwrap_or("owner not known");
+        let what = format!("credential {}", credential.credential);
+        row(id, &what, owner.to_owned(), &held(credential));
+    }
     for environment in &customer.environments {
         let name = environment.environment.as_str();
         let reviewers = or_unknown(&environment.reviewers, |r| match r.is_empty() {
@@ -183,4 +188,32 @@ fn of_customer(
             row(id, name, who, "run with the same identity");
         }
     }
+}
+
+/// What a credential is for, how long, and who has it.
+fn held(c: &Recorded) -> String {
+    let mut out = vec![
+        c.purpose.to_string(),
+        c.kind.to_owned(),
+        c.status.name().to_owned(),
+        c.expires
+            .as_ref()
+            .map_or_else(|| "no end known".to_owned(), |day| format!("ends {day}")),
+    ];
+    out.extend(c.scopes.iter().map(|s| match s.is_empty() {
+        true => "no scopes".to_owned(),
+        false => format!("scopes {}", s.join(" ")),
+    }));
+    out.extend(
+        c.places
+            .iter()
+            .map(|(place, name)| format!("secret {name} of {place}")),
+    );
+    out.extend(
+        c.handed_over
+            .as_ref()
+            .map(|day| format!("handed over {day}")),
+    );
+    out.extend(c.kept.then(|| "kept encrypted".to_owned()));
+    out.join(", ")
 }

@@ -8,10 +8,11 @@ use crate::cli::error::{CliError, Exit};
 use crate::cli::print::Printer;
 use crate::clock::Time;
 use crate::delivery::overview;
+use crate::delivery::records::LastApplied;
 use crate::estate::allow::Date;
 use crate::estate::credential::days_between;
 use crate::estate::model::{Customer, Status};
-use crate::estate::{CustomerId, ProductId};
+use crate::estate::{CustomerId, ProductId, StackId};
 use crate::registry::credential::check::summary;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -39,7 +40,7 @@ pub struct Args {
     /// Ask the store when something was last applied for each.
     #[arg(long)]
     deployments: bool,
-    /// All columns, with --deployments.
+    /// All columns, with --deployments where a store is set.
     #[arg(long)]
     wide: bool,
 }
@@ -63,19 +64,20 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         })
         .collect();
     let last = match args.deployments || args.wide {
-        true => {
-            let store = store(&estate, env)?.ok_or_else(|| {
-                CliError::usage("no store is set, so nothing is known of deployments")
-                    .hint("add `store.url: s3://bucket/prefix` to tenantry.yml, or leave out --deployments and --wide")
-            })?;
-            let mut last: BTreeMap<CustomerId, Time> = BTreeMap::new();
-            let applied = overview::applied(&store, None).await?;
-            for (stack, applied) in applied.into_iter().filter(|(_, a)| a.ever()) {
-                let at = last.entry(stack.customer).or_insert(applied.at);
-                *at = applied.at.max(*at);
+        true => match store(&estate, env)? {
+            Some(store) => Some(latest(&overview::applied(&store, None).await?)),
+            // Everything that there is was asked for, and there is no such column.
+            None if !args.deployments => {
+                printer.progress("no store is set, so nothing is known of deployments");
+                None
             }
-            Some(last)
-        }
+            None => {
+                return Err(CliError::usage(
+                    "no store is set, so nothing is known of deployments",
+                )
+                .hint("add `store.url: s3://bucket/prefix` to tenantry.yml, or leave out --deployments"));
+            }
+        },
         false => None,
     };
     let today = today()?;
@@ -101,6 +103,16 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     } else {
         Exit::Done
     })
+}
+
+/// When something was last applied for each.
+pub(super) fn latest(applied: &BTreeMap<StackId, LastApplied>) -> BTreeMap<CustomerId, Time> {
+    let mut last: BTreeMap<CustomerId, Time> = BTreeMap::new();
+    for (stack, applied) in applied.iter().filter(|(_, a)| a.ever()) {
+        let at = last.entry(stack.customer.clone()).or_insert(applied.at);
+        *at = applied.at.max(*at);
+    }
+    last
 }
 
 /// What a customer subscribes to.
@@ -155,7 +167,7 @@ pub(super) fn one(
 }
 
 /// How many credentials can be used, and in how many days the first of them ends.
-fn credentials(customer: &Customer, today: &Date) -> [String; 2] {
+pub(super) fn credentials(customer: &Customer, today: &Date) -> [String; 2] {
     let (open, next) = summary(customer);
     let days = next.map(|end| match days_between(today, end) {
         days if days < 0 => "ended".to_owned(),

@@ -6,11 +6,12 @@ use crate::cli::error::{CliError, Exit};
 use crate::cli::print::Printer;
 use crate::cli::revision;
 use crate::delivery::overview;
+use crate::estate::credential::Credential;
 use crate::estate::{CustomerId, StackId};
-use crate::registry::remove::{self, Standing};
+use crate::registry::remove::{self, Keep, Standing};
 
 /// Behind the help.
-pub const AFTER: &str = "Only the files of customers/<customer>/ in this working copy are removed; git keeps them. The store,\nstate and infrastructure stay.\n\nExample:\n  tenantry customer remove acme --dry-run";
+pub const AFTER: &str = "Only the files of customers/<customer>/ in this working copy are removed; git keeps them. The store,\nstate and infrastructure stay. What stands, and credentials that are valid, refuse it.\n\nExample:\n  tenantry customer remove acme --dry-run";
 
 /// Flags.
 #[derive(Debug, clap::Args)]
@@ -22,6 +23,9 @@ pub struct Args {
     /// Remove the customer although stacks of theirs still stand, and leave them standing.
     #[arg(long)]
     keep_infrastructure: bool,
+    /// Remove the customer although credentials of theirs are still valid, and leave them valid.
+    #[arg(long)]
+    keep_credentials: bool,
     /// Remove also what git has no copy of.
     #[arg(long)]
     discard: bool,
@@ -56,7 +60,10 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         &estate,
         customer,
         &standing,
-        args.keep_infrastructure,
+        Keep {
+            infrastructure: args.keep_infrastructure,
+            credentials: args.keep_credentials,
+        },
     )
     .map_err(refused)?;
     let folder = format!("customers/{}", customer.id);
@@ -70,13 +77,20 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
             "commit it first, so that it can be looked up later; --discard removes it all the same",
         ));
     }
-    say(&standing, printer);
+    say(&standing, &remove::valid(customer), printer);
     finish(&plan, held.as_ref(), printer)
 }
 
-fn say(standing: &[Standing], printer: &Printer) {
+fn say(standing: &[Standing], valid: &[&Credential], printer: &Printer) {
     for one in standing {
         let state = one.state.as_deref().unwrap_or("in the GitOps repository");
         printer.progress(&format!("still stands: {}, state {state}", one.stack));
+    }
+    for one in valid {
+        printer.progress(&format!(
+            "still valid: credential `{}`; revoke it there: {}",
+            one.id,
+            one.kind.by_hand()
+        ));
     }
 }

@@ -1,7 +1,7 @@
 //! `tenantry customer show`.
 
 use super::credential;
-use super::list::one;
+use super::list::{credentials, latest, one};
 use super::table::table;
 use super::{At, find, read, store};
 use crate::cli::commands::validate::{today, whole};
@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 /// Behind the help.
-pub const AFTER: &str = "Example:\n  tenantry customer show acme --estate infra-manager";
+pub const AFTER: &str = "Examples:\n  tenantry customer show acme --estate infra-manager\n  tenantry customer show acme --wide";
 
 /// Flags.
 #[derive(Debug, clap::Args)]
@@ -30,12 +30,24 @@ pub struct Args {
     /// Do not ask the store what was applied and what is open.
     #[arg(long)]
     offline: bool,
+    /// All lines and columns: the last deployment, what ends first, everything of credentials.
+    #[arg(long)]
+    wide: bool,
 }
 
 /// What the store says.
 struct Stored {
     applied: BTreeMap<StackId, LastApplied>,
     open: Vec<Request>,
+}
+
+/// Everything that is shown.
+struct Looked<'a> {
+    estate: &'a Estate,
+    customer: &'a Customer,
+    stored: Option<&'a Stored>,
+    findings: &'a [Finding],
+    today: &'a Date,
 }
 
 /// Runs it.
@@ -58,10 +70,17 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
         .into_iter()
         .filter(|f| f.place.path.starts_with(&folder))
         .collect();
-    printer.result(
-        &model(&estate, customer, stored.as_ref(), &findings, &today),
-        &text(&estate, customer, stored.as_ref(), &findings, &today),
-    );
+    if args.wide && !args.offline && stored.is_none() {
+        printer.progress("no store is set, so nothing is known of deployments");
+    }
+    let seen = Looked {
+        estate: &estate,
+        customer,
+        stored: stored.as_ref(),
+        findings: &findings,
+        today: &today,
+    };
+    printer.result(&model(&seen), &text(&seen, args.wide));
     Ok(Exit::Done)
 }
 
@@ -78,14 +97,16 @@ fn stacks(estate: &Estate, customer: &Customer, stored: Option<&Stored>) -> Vec<
     own.iter().map(|s| (s.clone(), true)).chain(gone).collect()
 }
 
-fn model(
-    estate: &Estate,
-    customer: &Customer,
-    stored: Option<&Stored>,
-    findings: &[Finding],
-    today: &Date,
-) -> Value {
-    let mut out = one(customer, None, today);
+fn model(seen: &Looked<'_>) -> Value {
+    let Looked {
+        estate,
+        customer,
+        stored,
+        findings,
+        today,
+    } = *seen;
+    let last = stored.map(|s| latest(&s.applied));
+    let mut out = one(customer, last.as_ref(), today);
     out["credentials"] = customer
         .credentials
         .iter()
@@ -124,13 +145,14 @@ fn model(
     out
 }
 
-fn text(
-    estate: &Estate,
-    customer: &Customer,
-    stored: Option<&Stored>,
-    findings: &[Finding],
-    today: &Date,
-) -> String {
+fn text(seen: &Looked<'_>, wide: bool) -> String {
+    let Looked {
+        estate,
+        customer,
+        stored,
+        findings,
+        today,
+    } = *seen;
     let mut out = format!("{}\n", customer.id);
     let mut line = |key: &str, value: Option<String>| {
         if let Some(value) = value {
@@ -191,6 +213,23 @@ fn text(
             )),
         );
     }
+    if wide {
+        let last = stored.map(|s| latest(&s.applied));
+        let at = last.map(|l| l.get(&customer.id).map(ToString::to_string));
+        line(
+            "deployed",
+            at.map(|at| at.unwrap_or_else(|| "never".into())),
+        );
+        let [open, next] = credentials(customer, today);
+        line(
+            "credentials",
+            Some(match (open.is_empty(), next.is_empty()) {
+                (true, _) => "none".to_owned(),
+                (false, true) => format!("{open}, no end known"),
+                (false, false) => format!("{open}, next expiry {next}"),
+            }),
+        );
+    }
     let mut part = |heading: &str, body: String| {
         if !body.is_empty() {
             let _ = write!(out, "\n{heading}\n{body}");
@@ -212,12 +251,16 @@ fn text(
                 let done = last.filter(|l| l.ever());
                 row.push(done.map_or_else(|| "never".to_owned(), |l| l.at.to_string()));
                 row.push(done.map_or_else(String::new, |l| l.sha.short().to_owned()));
+                if wide {
+                    row.push(done.map_or_else(String::new, |l| l.request.to_string()));
+                }
             }
             row.push(words.join("; "));
             row
         })
         .collect();
     let header: &[&str] = match stored {
+        Some(_) if wide => &["STACK", "LAST APPLIED", "COMMIT", "REQUEST", "NOTE"],
         Some(_) => &["STACK", "LAST APPLIED", "COMMIT", "NOTE"],
         None => &["STACK", "NOTE"],
     };
@@ -238,18 +281,26 @@ fn text(
         let rows: Vec<Vec<String>> = open
             .iter()
             .map(|c| {
-                vec![
+                let mut row = vec![
                     c.id.to_string(),
                     c.purpose.to_string(),
                     c.status.name().to_owned(),
                     credential::ending(c, today),
-                ]
+                ];
+                if wide {
+                    row.push(c.owner.clone().unwrap_or_default());
+                    row.push(if c.stored { "yes" } else { "no" }.to_owned());
+                    row.extend(credential::wide_columns(c));
+                }
+                row
             })
             .collect();
-        part(
-            "Credentials",
-            table(&["CREDENTIAL", "PURPOSE", "STATUS", "ENDS"], &rows),
-        );
+        let mut header = vec!["CREDENTIAL", "PURPOSE", "STATUS", "ENDS"];
+        if wide {
+            header.extend(["OWNER", "KEPT"]);
+            header.extend(credential::WIDE);
+        }
+        part("Credentials", table(&header, &rows));
     }
     if let Some(stored) = stored {
         let open = stored.open.iter().map(|r| {

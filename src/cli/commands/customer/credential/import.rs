@@ -10,7 +10,7 @@ use crate::registry::import::MAX_BYTES;
 use std::path::PathBuf;
 
 /// Behind the help.
-pub const AFTER: &str = "The list is {\"customers\": [{\"name\", \"email\", \"token\", \"added_date\", \"status\"}]}; its customers must be in the\nregistry (`tenantry customer import`). Every token is encrypted and gets an entry; GitHub is asked once\nfor each. The list is left as it is: shred it afterwards. What is too broad or shared is taken too, and\n`tenantry customer credential check` finds it.\n\nExample:\n  tenantry customer credential import --format cased customers.json --purpose registry-pull";
+pub const AFTER: &str = "The list is {\"customers\": [{\"name\", \"email\", \"token\", \"added_date\", \"status\"}]}; its customers must be in the\nregistry (`tenantry customer import`). Every token is encrypted and gets an entry; GitHub is asked once\nfor each. The list is left as it is: shred it afterwards. What is too broad, shared or of no use for\nits purpose is taken too, and `tenantry customer credential check` finds it.\n\nExample:\n  tenantry customer credential import --format cased customers.json --purpose registry-pull";
 
 /// Flags.
 #[derive(Debug, clap::Args)]
@@ -99,6 +99,7 @@ pub(super) async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exi
             "imported": taken.kept.len(),
             "there": taken.there,
             "dead": taken.dead,
+            "unfit": taken.unfit,
             "files": plan.json(),
             "written": held.is_some() && !plan.is_empty(),
         }),
@@ -119,6 +120,19 @@ pub(super) async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exi
         printer.progress(&format!(
             "{} may do more than `{}` needs; `tenantry customer credential check` names them",
             taken.broad, args.purpose
+        ));
+    }
+    if !taken.unfit.is_empty() {
+        printer.progress(&format!(
+            "{} cannot be used for `{}`, and are kept all the same:",
+            taken.unfit.len(),
+            args.purpose
+        ));
+    }
+    for one in &taken.unfit {
+        printer.progress(&format!(
+            "  `{}` of customer `{}`: {}",
+            one.credential, one.customer, one.why
         ));
     }
     if plan.is_empty() {

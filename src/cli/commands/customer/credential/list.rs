@@ -68,7 +68,7 @@ fn text(all: &[(&Customer, &Credential)], today: &Date, wide: bool) -> String {
         "KEPT",
     ];
     if wide {
-        header.extend(["KIND", "LAST FOUR", "CREATED", "SCOPES", "PLACES"]);
+        header.extend(WIDE);
     }
     let rows: Vec<Vec<String>> = all
         .iter()
@@ -83,20 +83,7 @@ fn text(all: &[(&Customer, &Credential)], today: &Date, wide: bool) -> String {
                 if c.stored { "yes" } else { "no" }.to_owned(),
             ];
             if wide {
-                let places = c
-                    .places
-                    .iter()
-                    .map(|(place, name)| format!("{place}={name}"));
-                row.extend([
-                    c.kind.name().to_owned(),
-                    c.last_four.clone().unwrap_or_default(),
-                    c.created
-                        .as_ref()
-                        .map(ToString::to_string)
-                        .unwrap_or_default(),
-                    c.scopes.clone().unwrap_or_default().join(","),
-                    places.collect::<Vec<_>>().join(","),
-                ]);
+                row.extend(wide_columns(c));
             }
             row
         })

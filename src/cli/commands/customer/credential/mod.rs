@@ -203,3 +203,24 @@ pub(super) fn ending(c: &Credential, today: &Date) -> String {
         },
     }
 }
+
+/// What the wide tables say besides.
+pub(super) const WIDE: [&str; 5] = ["KIND", "LAST FOUR", "CREATED", "SCOPES", "PLACES"];
+
+/// A row's part of [`WIDE`].
+pub(super) fn wide_columns(c: &Credential) -> [String; 5] {
+    let places = c
+        .places
+        .iter()
+        .map(|(place, name)| format!("{place}={name}"));
+    [
+        c.kind.name().to_owned(),
+        c.last_four.clone().unwrap_or_default(),
+        c.created
+            .as_ref()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
+        c.scopes.clone().unwrap_or_default().join(","),
+        places.collect::<Vec<_>>().join(","),
+    ]
+}

@@ -3,13 +3,15 @@
 use super::*;
 use crate::estate::credential::Kind;
 use crate::estate::{CredentialId, Purpose};
-use crate::keyring::{Content, Keyring};
+use crate::keyring::{Content, Kept, Keyring};
 use crate::registry::change::plan_all;
 use crate::registry::credential::ask::works;
 use crate::registry::credential::revoke::{Doomed, Filter, Way, at_github, doomed, marked};
+use crate::registry::credential::same::{self, Named};
+use std::collections::BTreeMap;
 
 /// Behind the help.
-pub const AFTER: &str = "A credential of GitHub whose value is kept is revoked there, and cannot be made valid again. What\ncannot be revoked from here is named with the place where to do it; --by-hand records that it was done.\nWhat is chosen is shown first; more than one needs --yes.\n\nExamples:\n  tenantry customer credential revoke acme dispatch\n  tenantry customer credential revoke acme --all --yes\n  tenantry customer credential revoke --every-customer --owner old-bot --dry-run\n  tenantry customer credential revoke acme registry-pull --stdin < token.txt";
+pub const AFTER: &str = "A credential of GitHub whose value is kept is revoked there, and cannot be made valid again. What\ncannot be revoked from here is named with the place where to do it; --by-hand records that it was done.\nA secret that others have too is not revoked without them, but with --shared.\nWhat is chosen is shown first; more than one needs --yes.\n\nExamples:\n  tenantry customer credential revoke acme dispatch\n  tenantry customer credential revoke acme --all --yes\n  tenantry customer credential revoke --every-customer --owner old-bot --dry-run\n  tenantry customer credential revoke acme registry-pull --stdin < token.txt";
 
 /// Flags.
 #[derive(Debug, clap::Args)]
@@ -40,6 +42,9 @@ pub(super) struct Args {
     /// Revoke all that is chosen, also when that is more than one.
     #[arg(long)]
     yes: bool,
+    /// Revoke also what is the secret of others who are not chosen: they are cut off.
+    #[arg(long)]
+    shared: bool,
     /// It was revoked by hand: only record that.
     #[arg(long)]
     by_hand: bool,
@@ -61,14 +66,6 @@ fn kind(text: &str) -> Result<Kind, String> {
             let names: Vec<&str> = all.iter().map(|(name, _)| *name).collect();
             format!("kinds are {}", names.join(", "))
         })
-}
-
-/// A value that is kept although no valid credential has it.
-#[derive(Debug, Clone)]
-struct Left {
-    customer: CustomerId,
-    credential: CredentialId,
-    value: Secret,
 }
 
 /// Most that are looked at once more afterwards, one call each.
@@ -123,16 +120,27 @@ pub(super) async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exi
         printer.progress("nothing that is valid is meant by this");
         return Ok(Exit::Nothing);
     }
-    let shown = plan_text(args, &chosen, &left);
+    let (hand, towards) = (hand(env)?, towards(&estate, env)?);
+    // A dry run asks nobody, and what was revoked by hand is past asking.
+    let asked = (held.is_some() && !args.by_hand).then_some(&towards);
+    let orphans: Vec<&Kept> = left.iter().collect();
+    let now = moment(&hand);
+    let cut = same::cut_off(&estate, content, &chosen, &orphans, &now, asked)
+        .await
+        .map_err(refused)?;
+    let shown = plan_text(args, &chosen, &left, &cut);
     if held.is_none() {
         printer.result(
-            &json!({"version": 1, "plan": shown.lines().collect::<Vec<_>>(), "written": false}),
+            &json!({"version": 1, "plan": shown.lines().collect::<Vec<_>>(), "cuts_off": together(&cut), "written": false}),
             &shown,
         );
         printer.progress("nothing was done (--dry-run)");
         return Ok(Exit::Done);
     }
     printer.progress(shown.trim_end());
+    if !cut.is_empty() && !args.shared && !args.by_hand {
+        return Err(cuts_off(&cut));
+    }
     if chosen.len() + left.len() > 1 && !args.yes {
         return Err(CliError::failed(format!(
             "{} credentials would be revoked; nothing was done",
@@ -140,9 +148,7 @@ pub(super) async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exi
         ))
         .hint("add --yes if that is what you mean"));
     }
-    let towards = towards(&estate, env)?;
     let (gone, open) = at_the_issuer(args, &chosen, &left, &towards, printer).await?;
-    let hand = hand(env)?;
     let plan = plan_all(&estate, &marked(&gone, &hand.today)).map_err(refused)?;
     if let Some(held) = &held {
         held.carry_out(&plan).map_err(refused)?;
@@ -159,7 +165,7 @@ pub(super) async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exi
             })
             .map_err(sealed)?;
     }
-    told(&gone, &open, &left, &plan, printer);
+    told(&gone, &open, &left, &cut, &plan, printer);
     if open.is_empty() {
         return Ok(Exit::Done);
     }
@@ -217,8 +223,8 @@ fn same(chosen: &[Doomed], value: &Secret) -> Result<(), CliError> {
     }
 }
 
-/// Values of credentials that no entry calls valid.
-fn left(estate: &Estate, args: &Args, content: &Content) -> Vec<Left> {
+/// Values that are kept although no entry calls them valid.
+fn left(estate: &Estate, args: &Args, content: &Content) -> Vec<Kept> {
     let wide = args.purpose.is_some() || args.kind.is_some() || args.owner.is_some();
     content
         .kept
@@ -236,28 +242,64 @@ fn left(estate: &Estate, args: &Args, content: &Content) -> Vec<Left> {
                 .and_then(|c| c.credentials.iter().find(|c| c.id == k.credential));
             entry.is_none_or(|c| !c.is_open())
         })
-        .map(|k| Left {
-            customer: k.customer.clone(),
-            credential: k.credential.clone(),
-            value: k.value.clone(),
-        })
+        .cloned()
         .collect()
 }
 
-fn plan_text(args: &Args, chosen: &[Doomed], left: &[Left]) -> String {
+/// For each that goes, whom that cuts off.
+type Cut = BTreeMap<Named, Vec<Named>>;
+
+/// All who are cut off, once each.
+fn together(cut: &Cut) -> Vec<Named> {
+    let mut out: Vec<Named> = cut.values().flatten().cloned().collect();
+    out.sort();
+    out.dedup();
+    out
+}
+
+fn cuts_off(cut: &Cut) -> CliError {
+    let going: Vec<Named> = cut.keys().cloned().collect();
+    let others = together(cut);
+    CliError::failed(format!(
+        "revoking {} would cut off {}: it is the same secret; nothing was revoked",
+        same::list(&going),
+        same::list(&others)
+    ))
+    .hint(format!(
+        "give the others one of their own first: {}; --shared cuts them off",
+        same::rotations(&others)
+    ))
+}
+
+fn plan_text(args: &Args, chosen: &[Doomed], left: &[Kept], cut: &Cut) -> String {
     let mut out = String::new();
+    let with = |customer: &CustomerId, credential: &CredentialId| {
+        let name = Named {
+            customer: customer.clone(),
+            credential: credential.clone(),
+        };
+        cut.get(&name).map_or_else(String::new, |others| {
+            format!("; this cuts off {}, the same secret", same::list(others))
+        })
+    };
     for one in chosen {
         let what = match (&one.way, args.by_hand) {
             (_, true) => "record that it was revoked by hand".to_owned(),
             (Way::Github(_), false) => "revoke at GitHub".to_owned(),
             (Way::ByHand { place, .. }, false) => format!("cannot be revoked from here: {place}"),
         };
-        out.push_str(&format!("{}/{}: {what}\n", one.customer, one.credential.id));
+        let with = with(&one.customer, &one.credential.id);
+        out.push_str(&format!(
+            "{}/{}: {what}{with}\n",
+            one.customer, one.credential.id
+        ));
     }
     for one in left {
         out.push_str(&format!(
-            "{}/{}: revoke at GitHub if it is one of its tokens, and forget the value\n",
-            one.customer, one.credential
+            "{}/{}: revoke at GitHub if it is one of its tokens, and forget the value{}\n",
+            one.customer,
+            one.credential,
+            with(&one.customer, &one.credential)
         ));
     }
     out
@@ -267,7 +309,7 @@ fn plan_text(args: &Args, chosen: &[Doomed], left: &[Left]) -> String {
 async fn at_the_issuer<'a>(
     args: &Args,
     chosen: &'a [Doomed],
-    left: &[Left],
+    left: &[Kept],
     towards: &ClientSettings,
     printer: &Printer,
 ) -> Result<(Vec<&'a Doomed>, Vec<&'a Doomed>), CliError> {
@@ -299,7 +341,14 @@ async fn at_the_issuer<'a>(
         .partition(|one| matches!(one.way, Way::Github(_))))
 }
 
-fn told(gone: &[&Doomed], open: &[&Doomed], left: &[Left], plan: &Plan, printer: &Printer) {
+fn told(
+    gone: &[&Doomed],
+    open: &[&Doomed],
+    left: &[Kept],
+    cut: &Cut,
+    plan: &Plan,
+    printer: &Printer,
+) {
     let named = |list: &[&Doomed]| -> Vec<Value> {
         list.iter()
             .map(|one| json!({"customer": one.customer, "credential": one.credential.id}))
@@ -315,6 +364,7 @@ fn told(gone: &[&Doomed], open: &[&Doomed], left: &[Left], plan: &Plan, printer:
             "revoked": named(gone),
             "by_hand": named(open),
             "forgotten": forgotten,
+            "cuts_off": together(cut),
             "files": plan.json(),
             "written": true,
         }),
@@ -322,5 +372,13 @@ fn told(gone: &[&Doomed], open: &[&Doomed], left: &[Left], plan: &Plan, printer:
     );
     if !gone.is_empty() {
         printer.progress(&format!("{} revoked; commit the entries", gone.len()));
+    }
+    let others = together(cut);
+    if !others.is_empty() {
+        printer.progress(&format!(
+            "cut off with it: {}; put another one in the place of each with {}",
+            same::list(&others),
+            same::rotations(&others)
+        ));
     }
 }

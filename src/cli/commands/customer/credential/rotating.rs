@@ -5,11 +5,12 @@ use super::*;
 use crate::estate::CredentialId;
 use crate::keyring::{Kept, Keyring};
 use crate::registry::credential::add::{Judged, Wanted, judge};
-use crate::registry::credential::ask::works;
+use crate::registry::credential::ask::{Reach, reach, works};
 use crate::registry::credential::revoke::{Doomed, Way, at_github, marked};
 use crate::registry::credential::rotate::{
     Phase, begun, given as given_to, passing, phase, recorded,
 };
+use crate::registry::credential::same::{self, Named, Values};
 use crate::registry::credential::{self, free_id, give};
 use crate::registry::name::text;
 use crate::registry::{RegistryError, change};
@@ -26,6 +27,14 @@ pub(super) struct Work<'a> {
     pub(super) hand: Hand,
     pub(super) keep: bool,
     pub(super) done: Vec<String>,
+}
+
+/// Other open credentials that are the old secret.
+struct Others {
+    /// They still need it.
+    needing: Vec<Named>,
+    /// They have another one, and wait for their own end.
+    done: Vec<Named>,
 }
 
 impl Work<'_> {
@@ -223,10 +232,54 @@ impl Work<'_> {
         })
     }
 
+    /// Who else has the old secret.
+    async fn others(&self, old: &Credential) -> Result<Others, CliError> {
+        let content = self.keyring.content();
+        let name = Named {
+            customer: self.args.customer.clone(),
+            credential: old.id.clone(),
+        };
+        let kept = content.find(&name.customer, &name.credential);
+        let values = Values::of(&self.estate, Some(content));
+        let all = values.others(&name, Some(old), kept.map(|k| &k.value));
+        let now = moment(&self.hand);
+        let needing = same::needing(&all, Some(content), &now, Some(&self.towards))
+            .await
+            .map_err(refused)?;
+        let all = all.iter().map(|(customer, c)| Named {
+            customer: customer.id.clone(),
+            credential: c.id.clone(),
+        });
+        Ok(Others {
+            done: all.filter(|one| !needing.contains(one)).collect(),
+            needing,
+        })
+    }
+
+    /// The end that is not come to, because others would be cut off. That nobody waits for this
+    /// one's jobs is written down, so that the last of them can end it for all.
+    fn held_back(&mut self, old: &Credential, others: &[Named]) -> Result<CliError, CliError> {
+        let now = moment(&self.hand);
+        if self.args.now && old.until.as_ref().is_some_and(|until| *until > now) {
+            let changes = begun(old, now);
+            self.carry_out(&changes)?;
+        }
+        Ok(CliError::failed(format!(
+            "`{}` is not revoked and stays `rotating`, because it is the same secret as {}, which would be cut off; everything else is done",
+            old.id,
+            same::list(others)
+        ))
+        .hint(format!(
+            "bring theirs to an end too: {}; the last one revokes the secret for all. Then run this command once more",
+            same::rotations(others)
+        )))
+    }
+
     async fn end(&mut self, new: &CredentialId) -> Result<(), CliError> {
         let value = self.value(new)?;
         let customer = find(&self.estate, &self.args.customer)?;
-        let kind = credential::find(customer, new).map_err(refused)?.kind;
+        let found = credential::find(customer, new).map_err(refused)?;
+        let (kind, purpose) = (found.kind, found.purpose.clone());
         // The last look before the old one goes.
         if kind.asks_github() && !works(&self.towards, &value).await.map_err(refused)? {
             return Err(CliError::failed(format!(
@@ -235,7 +288,24 @@ impl Work<'_> {
             ))
             .hint(format!("revoke `{new}` and rotate once more")));
         }
+        if kind.asks_github() {
+            let looked = reach(&self.towards, &value, &purpose, &self.estate, customer).await;
+            if let Reach::Missing(why) = looked.map_err(refused)? {
+                return Err(CliError::failed(format!(
+                    "`{new}` cannot take the place of `{}`: {why}; the old one stays valid",
+                    self.args.credential
+                ))
+                .hint(format!(
+                    "let `{new}` reach that repository, on its page; or revoke it and rotate once more"
+                )));
+            }
+        }
         let old = self.old()?;
+        let others = self.others(&old).await?;
+        if !others.needing.is_empty() {
+            return Err(self.held_back(&old, &others.needing)?);
+        }
+        let customer = find(&self.estate, &self.args.customer)?;
         let kept = self.keyring.content().find(&customer.id, &old.id);
         let Some(kept) = kept.filter(|_| old.kind.revocable()) else {
             return Err(CliError::failed(format!(
@@ -262,6 +332,13 @@ impl Work<'_> {
             self.carry_out(changes)?;
         }
         self.say(format!("`{}` is revoked", self.args.credential));
+        if !others.done.is_empty() {
+            self.printer.progress(&format!(
+                "the same secret was {}; record that it is revoked with {}",
+                same::list(&others.done),
+                same::rotations(&others.done)
+            ));
+        }
         if gone.credential.kind.asks_github() && still_works(&self.towards, &value).await? {
             self.printer.progress("GitHub has taken the revocation, and still answers to the old one; that ends within minutes");
         }
