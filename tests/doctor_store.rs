@@ -419,6 +419,36 @@ async fn roles_are_judged_by_what_they_trust() -> Tested {
     Ok(())
 }
 
+/// IAM looks for a name in the account of the credentials: what it finds there is not the role of
+/// another account.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_of_another_account_is_not_judged_by_its_namesake() -> Tested {
+    let Some(mut world) = World::new().await? else {
+        return skip(
+            "a_role_of_another_account_is_not_judged_by_its_namesake",
+            NO_MOTO,
+        );
+    };
+    world.estate("")?;
+    world.moto.bucket("states").await?;
+    world.known().await?;
+    let made = json!({"Version": "2012-10-17", "Statement": []});
+    world.role("acme-production", &made).await?;
+    world.write(
+        "customers/acme/metadata.yaml",
+        "customer: acme\nroles:\n  production: arn:aws:iam::999999999999:role/acme-production\n",
+    )?;
+    let (_, json) = world.doctor(&[])?;
+    assert!(
+        of(&json, "unchecked").contains("trust-policy acme/production"),
+        "{json}"
+    );
+    let said = message(&json, "trust-policy");
+    let words = "these credentials are of account 123456789012, and the role is of 999999999999";
+    assert!(said.contains(words), "{said}");
+    Ok(())
+}
+
 fn terraform(world: &World, folder: &Path, args: &[&str]) -> Result<Output, Box<dyn Error>> {
     let mut command = Command::new(tool("terraform").ok_or("no terraform")?);
     command

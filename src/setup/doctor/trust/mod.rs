@@ -99,6 +99,25 @@ pub fn parts(arn: &str) -> Option<(&str, &str, &str)> {
     (fine && !name.is_empty()).then_some((partition, account, name))
 }
 
+/// Whether a role that was found by its name is the recorded one: IAM looks in the account of the
+/// credentials alone, where another role may have the same name.
+pub fn same(recorded: &str, found: &str) -> Seen<()> {
+    if recorded == found {
+        return Ok(());
+    }
+    let account = |arn| parts(arn).map(|(_, account, _)| account);
+    Err(match (account(recorded), account(found)) {
+        (Some(theirs), Some(ours)) if theirs != ours => format!(
+            "these credentials are of account {ours}, and the role is of {theirs}: run it with credentials of that account, or judge its policy with `tenantry doctor trust --policy FILE`"
+        ),
+        _ => format!(
+            "the role of this name is `{}`, not `{}`",
+            shown(found),
+            shown(recorded)
+        ),
+    })
+}
+
 /// Judges the roles of the registry: who shares an environment, and the policies that were read.
 pub fn judge(
     manager: &Manager,
@@ -202,6 +221,23 @@ mod tests {
             "arn:aws:iam::123456789012:role/",
         ] {
             assert_eq!(parts(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn t4_a_role_of_another_account_is_not_the_recorded_one() {
+        let here = "arn:aws:iam::123456789012:role/acme";
+        assert_eq!(same(here, here), Ok(()));
+        for (other, words) in [
+            (
+                "arn:aws:iam::111111111111:role/acme",
+                "of account 111111111111",
+            ),
+            ("arn:aws:iam::123456789012:role/team/acme", "role/team/acme"),
+            ("", "not `arn:"),
+        ] {
+            let why = same(here, other).unwrap_err();
+            assert!(why.contains(words), "{why}");
         }
     }
 }
