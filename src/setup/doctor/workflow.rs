@@ -34,6 +34,8 @@ pub struct Look {
     pub stale: Vec<String>,
     /// What the jobs run on, where that is a plain label.
     pub runners: Vec<String>,
+    /// Every action and workflow that is used.
+    pub used: Vec<String>,
 }
 
 impl Expected {
@@ -161,6 +163,11 @@ impl Expected {
         }
     }
 
+    /// Whether an action is one of ours.
+    pub fn is_ours(&self, action: &str) -> bool {
+        action.starts_with(&self.actions)
+    }
+
     /// The name of our action that a step uses.
     fn ours<'a>(&self, step: &'a Value) -> Option<&'a str> {
         let uses = step.get("uses")?.as_str()?;
@@ -182,6 +189,7 @@ impl Expected {
     }
 
     fn pinned(&self, uses: &str, look: &mut Look) {
+        look.used.push(uses.to_owned());
         let (action, commit) = uses.split_once('@').unwrap_or((uses, ""));
         let full = Sha::new(commit).is_ok();
         if action.starts_with("./") || action.starts_with("docker://") && uses.contains("@sha256:")

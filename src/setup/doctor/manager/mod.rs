@@ -1,5 +1,6 @@
 //! The manager repository: what is read of it, and how that is judged.
 
+mod allowed;
 mod closed;
 mod files;
 mod judge;
