@@ -659,6 +659,67 @@ async fn a_mistake_on_the_command_line_asks_nobody() -> Tested {
     world.end().await
 }
 
+/// Where nothing is sent to the manager, no ruleset closes it as a whole. What closes its default
+/// branch asks for pull requests, and not for a second person, whom not everybody has.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_default_branch_is_closed_and_no_further() -> Tested {
+    let world = World::with(None, Hints::Poll).await?;
+    world.put_right().await?;
+    let administrators =
+        json!([{"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}]);
+    let ruleset = |rules: Value| {
+        json!({
+            "name": "tenantry: default branch", "target": "branch", "enforcement": "active",
+            "conditions": {"ref_name": {"include": ["~DEFAULT_BRANCH"], "exclude": []}},
+            "rules": rules, "bypass_actors": administrators,
+        })
+    };
+    let kept = json!([{"type": "deletion"}, {"type": "non_fast_forward"}]);
+    let mut reviewed = kept.clone();
+    let pulls = json!({"type": "pull_request", "parameters": {
+        "required_approving_review_count": 0, "dismiss_stale_reviews_on_push": false,
+        "require_code_owner_review": false, "require_last_push_approval": false,
+        "required_review_thread_resolution": false,
+    }});
+    reviewed.as_array_mut().ok_or("no list")?.push(pulls);
+    for (repository, args, finding, rules) in [
+        (MANAGER, &["manager"][..], "manager-branch main", reviewed),
+        // The customer decides who may change their repository: only the branch is kept.
+        (
+            "globex/portal",
+            &["customer", "globex"],
+            "customer-branch globex",
+            kept,
+        ),
+    ] {
+        world.open_up(repository).await?;
+        let found = world.json(args)?;
+        assert_eq!(found.findings()?, set(&[finding]), "{}", found.all());
+        let before = world.writes().await?.len();
+        let shown = world.run(&[args, &["--fix", "--dry-run"]].concat())?;
+        for words in [
+            "deleting it, rewriting its history",
+            "to all but administrators",
+        ] {
+            assert!(shown.out.contains(words), "{words}: {}", shown.all());
+        }
+        assert_eq!(
+            shown.out.contains("a pull request needs no approval"),
+            repository == MANAGER,
+            "{}",
+            shown.all()
+        );
+        let fixed = world.json(&[args, &["--fix", "--yes"]].concat())?;
+        assert_eq!(fixed.code, 0, "{}", fixed.all());
+        let sent = world.writes().await?.split_off(before);
+        let path = format!("/repos/{repository}/rulesets");
+        assert_eq!(sent, [("POST".to_owned(), path, ruleset(rules))]);
+        let again = world.json(args)?;
+        assert_eq!((again.code, again.findings()?), (0, set(&[])));
+    }
+    world.end().await
+}
+
 /// What is closed for everybody else stays open for what the workflows use themselves.
 #[tokio::test(flavor = "multi_thread")]
 async fn actions_that_the_workflows_use_stay_allowed() -> Tested {

@@ -216,14 +216,15 @@ fn forbids(kind: &str) -> &'static str {
     }
 }
 
-/// A ruleset for the default branch, with those rules that are missing.
+/// A ruleset for the default branch, with those rules that are missing and nothing more: whoever
+/// works alone can merge their own pull request, and administrators are not locked out.
 pub(in crate::setup::doctor) fn close_default(repo: &RepoSlug, missing: &[&str]) -> Repair {
     let rules: Vec<serde_json::Value> = missing
         .iter()
         .map(|kind| match *kind {
             "pull_request" => json!({"type": "pull_request", "parameters": {
-                "required_approving_review_count": 1, "dismiss_stale_reviews_on_push": true,
-                "require_code_owner_review": false, "require_last_push_approval": true,
+                "required_approving_review_count": 0, "dismiss_stale_reviews_on_push": false,
+                "require_code_owner_review": false, "require_last_push_approval": false,
                 "required_review_thread_resolution": false,
             }}),
             kind => json!({"type": kind}),
@@ -232,23 +233,32 @@ pub(in crate::setup::doctor) fn close_default(repo: &RepoSlug, missing: &[&str])
     let body = json!({
         "name": "tenantry: default branch", "target": "branch", "enforcement": "active",
         "conditions": {"ref_name": {"include": ["~DEFAULT_BRANCH"], "exclude": []}},
-        "rules": rules, "bypass_actors": [],
+        "rules": rules, "bypass_actors": administrators(),
     });
     let names: Vec<&str> = missing.iter().map(|m| forbids(m)).collect();
     let says = format!(
-        "add a ruleset for the default branch of {repo} against {}",
-        names.join(", ")
+        "add a ruleset for the default branch of {repo} that forbids {} to all but administrators{}",
+        names.join(", "),
+        match missing.contains(&"pull_request") {
+            true => "; a pull request needs no approval",
+            false => "",
+        }
     );
     Repair::github(says, vec![Change::ruleset(repo, body)])
 }
 
-/// A ruleset that closes everything but to administrators (role 5).
+/// Those who may pass a ruleset over: role 5, administrators of the repository.
+fn administrators() -> serde_json::Value {
+    json!([{"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}])
+}
+
+/// A ruleset that closes everything but to administrators.
 fn closed(target: &str) -> serde_json::Value {
     json!({
         "name": format!("tenantry: every {target} is closed"), "target": target, "enforcement": "active",
         "conditions": {"ref_name": {"include": ["~ALL"], "exclude": []}},
         "rules": [{"type": "creation"}, {"type": "update"}, {"type": "deletion"}],
-        "bypass_actors": [{"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}],
+        "bypass_actors": administrators(),
     })
 }
 
