@@ -4,6 +4,7 @@ mod allowed;
 mod closed;
 mod files;
 mod judge;
+mod keys;
 mod read;
 
 pub(super) use closed::{close_default, scanning};
