@@ -659,6 +659,47 @@ async fn a_mistake_on_the_command_line_asks_nobody() -> Tested {
     world.end().await
 }
 
+/// What became of the commit that the default branch stands at costs no call: GitHub has told the
+/// commit, and the store has the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn how_the_last_request_ended_is_said_with_its_age() -> Tested {
+    let world = World::new().await?;
+    let said = |words: &str| -> Tested {
+        let said = world.json(&["customer", "acme"])?;
+        let checks = said.json()?["checks"].clone();
+        let all = checks.as_array().into_iter().flatten();
+        let mut notes = all.filter(|c| c["id"] == "customer-request");
+        let note = notes.next().ok_or("it was not looked at")?["note"].clone();
+        let note = note.as_str().unwrap_or_default();
+        assert!(note.contains(words), "{words}: {note}");
+        Ok(())
+    };
+    said("nothing was ever applied")?;
+    let path = "/repos/acme/shop/git/ref/heads/main";
+    let head = world.admin("GET", path, Value::Null).await?["object"]["sha"].clone();
+    let head = head.as_str().ok_or("no head")?;
+    let name = format!("acme/push-{head}");
+    let folder = world.stage.store_dir().join("requests").join(&name);
+    std::fs::create_dir_all(&folder)?;
+    for (outcome, words) in [
+        ("refused", "was refused (begun 2023-11-14"),
+        ("failure", "failed (begun 2023-11-14"),
+        ("success", "succeeded (begun 2023-11-14"),
+    ] {
+        let request = json!({
+            "version": 1, "name": name, "repository": "acme/shop", "repository_id": 1,
+            "authors": [], "unknown_author": false, "stacks": [], "hints": [], "attempt": 1,
+            "run": {"id": 1, "attempt": 1, "url": "x"}, "opened": 1_700_000_000,
+            "estate": format!("sha256:{}", "0".repeat(64)), "findings": [], "outcome": outcome,
+            "headline": null,
+        });
+        std::fs::write(folder.join("request.json"), request.to_string())?;
+        said(&format!("the last request, `{name}`, {words}"))?;
+        said(" days ago); nothing was ever applied")?;
+    }
+    world.end().await
+}
+
 /// Where nothing is sent to the manager, no ruleset closes it as a whole. What closes its default
 /// branch asks for pull requests, and not for a second person, whom not everybody has.
 #[tokio::test(flavor = "multi_thread")]
