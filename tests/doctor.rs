@@ -30,15 +30,15 @@ fn set(list: &[&str]) -> BTreeSet<String> {
 
 impl World {
     async fn new() -> Result<Self, Box<dyn Error>> {
-        Self::with(None).await
+        Self::with(None, Hints::Direct).await
     }
 
-    async fn with(record: Option<PathBuf>) -> Result<Self, Box<dyn Error>> {
+    async fn with(record: Option<PathBuf>, hints: Hints) -> Result<Self, Box<dyn Error>> {
         let dir = tempfile::tempdir()?;
         let mut wanted = settings(
             &dir.path().join("stage"),
             Engine::Terraform,
-            Hints::Direct,
+            hints,
             RunnerSettings::hold(&path()),
         )?;
         wanted.server.record = record;
@@ -183,6 +183,37 @@ impl World {
         Ok(())
     }
 
+    /// A file on the default branch.
+    async fn contents(&self, repository: &str, path: &str) -> Result<String, Box<dyn Error>> {
+        let at = format!("/repos/{repository}/contents/{path}");
+        let there = self.admin("GET", &at, Value::Null).await?;
+        let text: String = there["content"]
+            .as_str()
+            .unwrap_or_default()
+            .split_whitespace()
+            .collect();
+        let bytes = base64::engine::general_purpose::STANDARD.decode(text)?;
+        Ok(String::from_utf8(bytes)?)
+    }
+
+    /// A commit on the manager's default branch.
+    async fn commit(&self, files: Value) -> Tested {
+        let body = json!({"repo": MANAGER, "user": "olivia", "files": files});
+        self.admin("POST", "/_local/commits", body).await?;
+        Ok(())
+    }
+
+    /// Takes every ruleset of a repository away.
+    async fn open_up(&self, repository: &str) -> Tested {
+        let sets = format!("/repos/{repository}/rulesets");
+        let all = self.admin("GET", &sets, Value::Null).await?;
+        for set in all.as_array().into_iter().flatten() {
+            let path = format!("{sets}/{}", set["id"]);
+            self.admin("DELETE", &path, Value::Null).await?;
+        }
+        Ok(())
+    }
+
     async fn merge_all(&self, repository: &str) -> Tested {
         let pulls = format!("/repos/{repository}/pulls?state=open");
         for pull in self
@@ -285,33 +316,15 @@ async fn plant(world: &World) -> Tested {
             wrong,
         )
         .await?;
-    let sets = world
-        .admin("GET", "/repos/globex/portal/rulesets", Value::Null)
-        .await?;
-    for set in sets.as_array().into_iter().flatten() {
-        let path = format!("/repos/globex/portal/rulesets/{}", set["id"]);
-        world.admin("DELETE", &path, Value::Null).await?;
-    }
+    world.open_up("globex/portal").await?;
     world.admin("PATCH", "/repos/globex/portal", both).await?;
     let initech = world.stage.tenant("initech").ok_or("initech")?.clone();
-    let path = "/repos/initech/reports/contents/.github/workflows/trigger-infra.yml";
-    let there = world.admin("GET", path, Value::Null).await?;
-    let text: String = there["content"]
-        .as_str()
-        .unwrap_or_default()
-        .split_whitespace()
-        .collect();
-    let text = String::from_utf8(base64::engine::general_purpose::STANDARD.decode(text)?)?;
+    let path = ".github/workflows/trigger-infra.yml";
+    let text = world.contents("initech/reports", path).await?;
     let old = text.replace(&"a".repeat(40), &"b".repeat(40));
     world
         .stage
-        .commit(
-            &initech,
-            "main",
-            ".github/workflows/trigger-infra.yml",
-            &old,
-            "Old",
-        )
+        .commit(&initech, "main", path, &old, "Old")
         .await?;
     Ok(())
 }
@@ -660,6 +673,189 @@ async fn a_mistake_on_the_command_line_asks_nobody() -> Tested {
         "{}",
         bare.all()
     );
+    world.end().await
+}
+
+/// What became of the commit that the default branch stands at costs no call: GitHub has told the
+/// commit, and the store has the rest.
+#[tokio::test(flavor = "multi_thread")]
+async fn how_the_last_request_ended_is_said_with_its_age() -> Tested {
+    let world = World::new().await?;
+    let said = |words: &str| -> Tested {
+        let said = world.json(&["customer", "acme"])?;
+        let checks = said.json()?["checks"].clone();
+        let all = checks.as_array().into_iter().flatten();
+        let mut notes = all.filter(|c| c["id"] == "customer-request");
+        let note = notes.next().ok_or("it was not looked at")?["note"].clone();
+        let note = note.as_str().unwrap_or_default();
+        assert!(note.contains(words), "{words}: {note}");
+        Ok(())
+    };
+    said("nothing was ever applied")?;
+    let path = "/repos/acme/shop/git/ref/heads/main";
+    let head = world.admin("GET", path, Value::Null).await?["object"]["sha"].clone();
+    let head = head.as_str().ok_or("no head")?;
+    let name = format!("acme/push-{head}");
+    let folder = world.stage.store_dir().join("requests").join(&name);
+    std::fs::create_dir_all(&folder)?;
+    for (outcome, words) in [
+        ("refused", "was refused (begun 2023-11-14"),
+        ("failure", "failed (begun 2023-11-14"),
+        ("success", "succeeded (begun 2023-11-14"),
+    ] {
+        let request = json!({
+            "version": 1, "name": name, "repository": "acme/shop", "repository_id": 1,
+            "authors": [], "unknown_author": false, "stacks": [], "hints": [], "attempt": 1,
+            "run": {"id": 1, "attempt": 1, "url": "x"}, "opened": 1_700_000_000,
+            "estate": format!("sha256:{}", "0".repeat(64)), "findings": [], "outcome": outcome,
+            "headline": null,
+        });
+        std::fs::write(folder.join("request.json"), request.to_string())?;
+        said(&format!("the last request, `{name}`, {words}"))?;
+        said(" days ago); nothing was ever applied")?;
+    }
+    world.end().await
+}
+
+/// Where nothing is sent to the manager, no ruleset closes it as a whole. What closes its default
+/// branch asks for pull requests, and not for a second person, whom not everybody has.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_default_branch_is_closed_and_no_further() -> Tested {
+    let world = World::with(None, Hints::Poll).await?;
+    world.put_right().await?;
+    let administrators =
+        json!([{"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}]);
+    let ruleset = |rules: Value| {
+        json!({
+            "name": "tenantry: default branch", "target": "branch", "enforcement": "active",
+            "conditions": {"ref_name": {"include": ["~DEFAULT_BRANCH"], "exclude": []}},
+            "rules": rules, "bypass_actors": administrators,
+        })
+    };
+    let kept = json!([{"type": "deletion"}, {"type": "non_fast_forward"}]);
+    let mut reviewed = kept.clone();
+    let pulls = json!({"type": "pull_request", "parameters": {
+        "required_approving_review_count": 0, "dismiss_stale_reviews_on_push": false,
+        "require_code_owner_review": false, "require_last_push_approval": false,
+        "required_review_thread_resolution": false,
+    }});
+    reviewed.as_array_mut().ok_or("no list")?.push(pulls);
+    for (repository, args, finding, rules) in [
+        (MANAGER, &["manager"][..], "manager-branch main", reviewed),
+        // The customer decides who may change their repository: only the branch is kept.
+        (
+            "globex/portal",
+            &["customer", "globex"],
+            "customer-branch globex",
+            kept,
+        ),
+    ] {
+        world.open_up(repository).await?;
+        let found = world.json(args)?;
+        assert_eq!(found.findings()?, set(&[finding]), "{}", found.all());
+        let before = world.writes().await?.len();
+        let shown = world.run(&[args, &["--fix", "--dry-run"]].concat())?;
+        for words in [
+            "deleting it, rewriting its history",
+            "to all but administrators",
+        ] {
+            assert!(shown.out.contains(words), "{words}: {}", shown.all());
+        }
+        assert_eq!(
+            shown.out.contains("a pull request needs no approval"),
+            repository == MANAGER,
+            "{}",
+            shown.all()
+        );
+        let fixed = world.json(&[args, &["--fix", "--yes"]].concat())?;
+        assert_eq!(fixed.code, 0, "{}", fixed.all());
+        let sent = world.writes().await?.split_off(before);
+        let path = format!("/repos/{repository}/rulesets");
+        assert_eq!(sent, [("POST".to_owned(), path, ruleset(rules))]);
+        let again = world.json(args)?;
+        assert_eq!((again.code, again.findings()?), (0, set(&[])));
+    }
+    world.end().await
+}
+
+/// What is closed for everybody else stays open for what the workflows use themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn actions_that_the_workflows_use_stay_allowed() -> Tested {
+    const DEPLOY: &str = ".github/workflows/deploy.yml";
+    const FINDING: &str = "manager-actions ops/infra-manager";
+    const AWS: &str = "aws-actions/configure-aws-credentials";
+    let world = World::new().await?;
+    world.put_right().await?;
+    let permissions = format!("/repos/{MANAGER}/actions/permissions");
+    let selected = format!("{permissions}/selected-actions");
+    let before = world.admin("GET", &selected, Value::Null).await?["patterns_allowed"].clone();
+    let plain = world.contents(MANAGER, DEPLOY).await?;
+    let deploy = |at: &str| {
+        let checkout = "          persist-credentials: false\n";
+        let step = format!(
+            "{checkout}      - uses: {AWS}@{at}\n        with:\n          role-to-assume: r\n"
+        );
+        plain.replacen(checkout, &step, 1)
+    };
+    let own = "name: own\non: workflow_dispatch\npermissions: {}\njobs:\n  a:\n    runs-on: ubuntu-latest\n    steps:\n      - uses: other/tool@v1\n";
+    let full = deploy(&"c".repeat(40));
+    assert_ne!(full, plain);
+    world
+        .commit(json!({DEPLOY: full, ".github/workflows/own.yml": own}))
+        .await?;
+    let all = json!({"enabled": true, "allowed_actions": "all"});
+    world.admin("PUT", &permissions, all).await?;
+
+    // Everything is said before it is asked about, also what is left to a person.
+    let shown = world.run(&["manager", "--fix", "--dry-run"])?;
+    for words in [
+        "what the workflows use (`aws-actions/configure-aws-credentials@*`)",
+        "then: allow what these use as well, in the settings of Actions: `.github/workflows/own.yml`",
+    ] {
+        assert!(shown.out.contains(words), "{words}: {}", shown.all());
+    }
+    let fixed = world.json(&["manager", "--fix", "--yes"])?;
+    assert_eq!(fixed.findings()?, set(&[]), "{}", fixed.all());
+    let mut expected = before.clone();
+    let patterns = expected.as_array_mut().ok_or("no list")?;
+    patterns.push(json!("aws-actions/configure-aws-credentials@*"));
+    let now = world.admin("GET", &selected, Value::Null).await?;
+    assert_eq!(now["patterns_allowed"], expected);
+
+    // A list that lacks one is told, and what else is on it stays.
+    let mut list = before.clone();
+    list.as_array_mut()
+        .ok_or("no list")?
+        .push(json!("some/thing@*"));
+    world
+        .admin("PUT", &selected, json!({"patterns_allowed": list}))
+        .await?;
+    let found = world.json(&["manager"])?;
+    assert_eq!(found.findings()?, set(&[FINDING]), "{}", found.all());
+    assert!(
+        found
+            .out
+            .contains("use what is not allowed: `aws-actions/configure-aws-credentials@c"),
+        "{}",
+        found.all()
+    );
+    let fixed = world.json(&["manager", "--fix", "--yes"])?;
+    assert_eq!(fixed.findings()?, set(&[]), "{}", fixed.all());
+    let now = world.admin("GET", &selected, Value::Null).await?;
+    list.as_array_mut()
+        .ok_or("no list")?
+        .push(json!("aws-actions/configure-aws-credentials@*"));
+    assert_eq!(now["patterns_allowed"], list);
+
+    // Full commits are not demanded while something that runs is named by a tag.
+    world.commit(json!({DEPLOY: deploy("v4")})).await?;
+    let loose = json!({"enabled": true, "sha_pinning_required": false});
+    world.admin("PUT", &permissions, loose).await?;
+    let fixed = world.json(&["manager", "--fix", "--yes"])?;
+    let pin = "manager-workflow-pin .github/workflows/deploy.yml";
+    assert_eq!(fixed.findings()?, set(&[FINDING, pin]), "{}", fixed.all());
+    let now = world.admin("GET", &permissions, Value::Null).await?;
+    assert_eq!(now["sha_pinning_required"], false, "{}", fixed.all());
     world.end().await
 }
 

@@ -22,6 +22,7 @@ struct World {
     dir: tempfile::TempDir,
     moto: Moto,
     github: Server,
+    token: String,
 }
 
 impl World {
@@ -31,7 +32,38 @@ impl World {
             return Ok(None);
         };
         let github = github(dir.path()).await?;
-        Ok(Some(Self { dir, moto, github }))
+        let token = "x".to_owned();
+        Ok(Some(Self {
+            dir,
+            moto,
+            github,
+            token,
+        }))
+    }
+
+    /// From now on GitHub knows the manager repository: the numbers of its owner and of itself.
+    async fn known(&mut self) -> Result<(u64, u64), Box<dyn Error>> {
+        let made = json!({"repo": "ops/infra", "files": {"README.md": "x"}});
+        let (status, answer) = self.github.call("POST", "/_local/repos", made).await;
+        assert!(status < 300, "{answer}");
+        self.token.clone_from(&self.github.token);
+        let (_, repo) = self
+            .github
+            .call("GET", "/repos/ops/infra", Value::Null)
+            .await;
+        let number = |v: &Value| v.as_u64().ok_or_else(|| format!("no number: {repo}"));
+        Ok((number(&repo["owner"]["id"])?, number(&repo["id"])?))
+    }
+
+    async fn role(&self, name: &str, policy: &Value) -> Tested {
+        let text = policy.to_string();
+        let encoded: String = text.bytes().map(|b| format!("%{b:02X}")).collect();
+        let query = format!(
+            "/?Action=CreateRole&RoleName={name}&AssumeRolePolicyDocument={encoded}&Version=2010-05-08"
+        );
+        let (status, answer) = self.moto.call("iam", "GET", &query, "").await?;
+        assert_eq!(status, 200, "{answer}");
+        Ok(())
     }
 
     fn root(&self) -> PathBuf {
@@ -90,7 +122,7 @@ impl World {
             .args(args)
             .env_clear()
             .env("GITHUB_API_URL", &self.github.url)
-            .env("GITHUB_TOKEN", "x")
+            .env("GITHUB_TOKEN", &self.token)
             .env("TENANTRY_ACTIONS_REF", "a".repeat(40))
             .current_dir(self.root())
             .stdin(Stdio::null());
@@ -315,13 +347,11 @@ async fn t29_an_old_lock_is_broken_by_its_name_alone() -> Tested {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn roles_are_judged_by_what_they_trust() -> Tested {
-    let Some(world) = World::new().await? else {
+    let Some(mut world) = World::new().await? else {
         return skip("roles_are_judged_by_what_they_trust", NO_MOTO);
     };
     world.estate("")?;
     world.moto.bucket("states").await?;
-    let subject = "repo:ops/infra:environment:production-apply";
-    let newer = "repo:ops@1/infra@2:environment:production-apply";
     let policy = |subject: Value| {
         json!({"Version": "2012-10-17", "Statement": [{
             "Effect": "Allow", "Action": "sts:AssumeRoleWithWebIdentity",
@@ -330,18 +360,35 @@ async fn roles_are_judged_by_what_they_trust() -> Tested {
                 "StringEquals": {"token.actions.githubusercontent.com:aud": "sts.amazonaws.com"}},
         }]})
     };
-    for (role, subject) in [
-        ("acme-production", json!([subject, newer])),
-        ("globex-production", json!("repo:ops/*")),
-    ] {
-        let text = policy(subject).to_string();
-        let encoded: String = text.bytes().map(|b| format!("%{b:02X}")).collect();
-        let query = format!(
-            "/?Action=CreateRole&RoleName={role}&AssumeRolePolicyDocument={encoded}&Version=2010-05-08"
-        );
-        let (status, answer) = world.moto.call("iam", "GET", &query, "").await?;
-        assert_eq!(status, 200, "{answer}");
-    }
+    let subject = "repo:ops/infra:environment:production-apply";
+    let guess = "repo:ops@1/infra@2:environment:production-apply";
+    world
+        .role("blind", &policy(json!([subject, guess])))
+        .await?;
+    world
+        .role("globex-production", &policy(json!("repo:ops/*")))
+        .await?;
+    let metadata = |name: &str, account: &str| {
+        format!("customer: acme\nroles:\n  production: arn:aws:iam::{account}:role/{name}\n")
+    };
+    let acme = "customers/acme/metadata.yaml";
+    world.write(acme, &metadata("blind", "123456789012"))?;
+    let (_, json) = world.doctor(&[])?;
+    // The numbers cannot be compared, so nothing is fine; a wildcard is wrong whatever they are.
+    assert!(
+        of(&json, "unchecked").contains("trust-policy acme/production"),
+        "{json}"
+    );
+    assert!(
+        of(&json, "finding").contains("trust-policy globex/production"),
+        "{json}"
+    );
+
+    let (owner, id) = world.known().await?;
+    let newer = format!("repo:ops@{owner}/infra@{id}:environment:production-apply");
+    let right = policy(json!([subject, newer]));
+    world.role("acme-production", &right).await?;
+    world.write(acme, &metadata("acme-production", "123456789012"))?;
     let (_, json) = world.doctor(&[])?;
     assert!(
         of(&json, "ok").contains("trust-policy acme/production"),
@@ -355,6 +402,50 @@ async fn roles_are_judged_by_what_they_trust() -> Tested {
         message(&json, "trust-policy").contains("wildcard"),
         "{json}"
     );
+    // Whoever may assume it by another way is told as well.
+    let mut open = right.clone();
+    let more = json!({"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"});
+    open["Statement"]
+        .as_array_mut()
+        .ok_or("no list")?
+        .push(more);
+    world.role("open", &open).await?;
+    world.write(acme, &metadata("open", "123456789012"))?;
+    let (_, json) = world.doctor(&[])?;
+    assert!(
+        message(&json, "trust-policy").contains("Principal.AWS"),
+        "{json}"
+    );
+    Ok(())
+}
+
+/// IAM looks for a name in the account of the credentials: what it finds there is not the role of
+/// another account.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_of_another_account_is_not_judged_by_its_namesake() -> Tested {
+    let Some(mut world) = World::new().await? else {
+        return skip(
+            "a_role_of_another_account_is_not_judged_by_its_namesake",
+            NO_MOTO,
+        );
+    };
+    world.estate("")?;
+    world.moto.bucket("states").await?;
+    world.known().await?;
+    let made = json!({"Version": "2012-10-17", "Statement": []});
+    world.role("acme-production", &made).await?;
+    world.write(
+        "customers/acme/metadata.yaml",
+        "customer: acme\nroles:\n  production: arn:aws:iam::999999999999:role/acme-production\n",
+    )?;
+    let (_, json) = world.doctor(&[])?;
+    assert!(
+        of(&json, "unchecked").contains("trust-policy acme/production"),
+        "{json}"
+    );
+    let said = message(&json, "trust-policy");
+    let words = "these credentials are of account 123456789012, and the role is of 999999999999";
+    assert!(said.contains(words), "{said}");
     Ok(())
 }
 
@@ -426,9 +517,10 @@ async fn doctor_has_nothing_to_say_about_what_bootstrap_makes() -> Tested {
     if tool("terraform").is_none() {
         return skip(NAME, "terraform is not installed");
     }
-    let Some(world) = World::new().await? else {
+    let Some(mut world) = World::new().await? else {
         return skip(NAME, NO_MOTO);
     };
+    let (owner, id) = world.known().await?;
     std::fs::write(
         world.dir.path().join("terraformrc"),
         format!(
@@ -468,7 +560,8 @@ async fn doctor_has_nothing_to_say_about_what_bootstrap_makes() -> Tested {
         "acme": {"environments": ["staging", "production"]},
         "globex": {"environments": ["staging", "production"]},
     });
-    let values = json!({"manager_owner_id": 1, "manager_repository_id": 2, "customers": customers});
+    let values =
+        json!({"manager_owner_id": owner, "manager_repository_id": id, "customers": customers});
     std::fs::write(folder.join("terraform.tfvars.json"), values.to_string())?;
     terraform(&world, &folder, &["fmt", "-check"])?;
     terraform(&world, &folder, &["init", "-input=false", "-no-color"])?;

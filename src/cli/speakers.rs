@@ -61,7 +61,7 @@ pub async fn trusted(
     manager: &RepoSlug,
     estate: &Estate,
 ) -> crate::setup::doctor::trust::Manager {
-    let settings = reader.settings(manager).await.ok();
+    let settings = crate::setup::doctor::seen(reader.settings(manager).await);
     let issuer = &estate.settings.oidc_issuer;
     let bare = issuer
         .split_once("://")

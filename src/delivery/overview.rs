@@ -65,3 +65,27 @@ pub async fn open_requests(
     }
     Ok(out)
 }
+
+/// What became of the requests of these names, those that there are.
+pub async fn requests(
+    store: &Store,
+    names: Vec<RequestName>,
+) -> Result<Vec<Request>, DeliveryError> {
+    let mut waiting = names;
+    let mut reading = JoinSet::new();
+    let mut out = Vec::new();
+    loop {
+        while reading.len() < AT_ONCE
+            && let Some(name) = waiting.pop()
+        {
+            let store = store.clone();
+            reading.spawn(async move { store.read::<Request>(&keys::request(&name)).await });
+        }
+        let Some(read) = reading.join_next().await else {
+            return Ok(out);
+        };
+        let found =
+            read.map_err(|e| DeliveryError::Setting(format!("a read was cut short: {e}")))?;
+        out.extend(found?.map(|(request, _)| request));
+    }
+}

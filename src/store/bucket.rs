@@ -4,6 +4,7 @@
 //! are public, so the few calls about a bucket itself are made with them, and nothing else is
 //! needed (docs.aws.amazon.com, "Amazon S3 API Reference").
 
+use super::xml::{texts, texts_in};
 use crate::clock::Time;
 use base64::Engine as _;
 use futures_util::TryStreamExt as _;
@@ -103,6 +104,15 @@ pub struct Found {
     pub modified: Time,
     /// Which version it is.
     pub e_tag: Option<String>,
+}
+
+/// A role, as the account of the credentials has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundRole {
+    /// Its ARN, which names that account.
+    pub arn: String,
+    /// Whom it trusts, as JSON text.
+    pub trust: String,
 }
 
 /// A bucket.
@@ -357,26 +367,29 @@ impl Bucket {
             .map(|_| ())
     }
 
-    /// Whom a role of this account trusts, as JSON text.
-    pub async fn trust_of_role(&self, role: &str) -> Result<String> {
+    /// A role by its name, which is looked for in the account of the credentials alone.
+    pub async fn role(&self, role: &str) -> Result<FoundRole> {
         let role = encoded(role);
         let url = format!(
             "{}/?Action=GetRole&RoleName={role}&Version=2010-05-08",
             self.host("iam")
         );
         let text = self.call("iam", http::Method::GET, &url, "", &[]).await?;
-        let policy = texts(&text, "AssumeRolePolicyDocument").into_iter().next();
-        let policy = policy.ok_or_else(|| BucketError::Unreachable {
-            call: "GetRole".into(),
-            why: "the answer holds no policy".into(),
-        })?;
+        let of_role = |name: &str| {
+            let found = texts_in(&text, Some("Role"), name).into_iter().next();
+            found.ok_or_else(|| BucketError::Unreachable {
+                call: "GetRole".into(),
+                why: format!("the answer holds no `{name}`"),
+            })
+        };
+        let (arn, policy) = (of_role("Arn")?, of_role("AssumeRolePolicyDocument")?);
         // It is percent-encoded inside of the XML.
-        let decoded: String =
+        let trust: String =
             url::form_urlencoded::parse(format!("p={}", policy.replace('+', "%2B")).as_bytes())
                 .next()
                 .map(|(_, v)| v.into_owned())
                 .unwrap_or_default();
-        Ok(decoded)
+        Ok(FoundRole { arn, trust })
     }
 }
 
@@ -391,63 +404,5 @@ fn encoded(text: &str) -> String {
         .replace('+', "%20")
 }
 
-/// The texts of every element with this name. What is no XML has none.
-fn texts(xml: &str, name: &str) -> Vec<String> {
-    use quick_xml::events::Event;
-    let mut reader = quick_xml::Reader::from_str(xml);
-    let mut out = Vec::new();
-    let mut open: Option<String> = None;
-    loop {
-        match reader.read_event() {
-            Ok(Event::Start(e)) if e.local_name().as_ref() == name.as_bytes() => {
-                open = Some(String::new());
-            }
-            Ok(Event::Text(e)) => {
-                if let (Some(open), Ok(text)) = (&mut open, e.decode()) {
-                    open.push_str(&text);
-                }
-            }
-            Ok(Event::GeneralRef(e)) => {
-                if let (Some(open), Ok(Some(c))) = (&mut open, e.resolve_char_ref()) {
-                    open.push(c);
-                } else if let Some(open) = &mut open {
-                    let name = e.decode().unwrap_or_default().into_owned();
-                    open.push_str(
-                        quick_xml::escape::resolve_predefined_entity(&name).unwrap_or(""),
-                    );
-                }
-            }
-            Ok(Event::End(e)) if e.local_name().as_ref() == name.as_bytes() => {
-                out.extend(open.take());
-            }
-            Ok(Event::Eof) | Err(_) => return out,
-            Ok(_) => {}
-        }
-    }
-}
-
 /// A bucket that is shared between readers.
 pub type Shared = Arc<Bucket>;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn elements_are_found_by_their_name() {
-        let xml = "<?xml version=\"1.0\"?><A xmlns=\"x\"><Status>Enabled</Status><n:Mode>a &amp; b&#33;</n:Mode><Days>\n</Days></A>";
-        assert_eq!(texts(xml, "Status"), ["Enabled"]);
-        assert_eq!(texts(xml, "Mode"), ["a & b!"]);
-        assert_eq!(texts(xml, "Days"), ["\n"]);
-        assert_eq!(texts(xml, "Years"), Vec::<String>::new());
-        assert_eq!(texts("<Status>Enabled", "Status"), Vec::<String>::new());
-        assert_eq!(texts("{\"Status\": 1}", "Status"), Vec::<String>::new());
-        assert_eq!(
-            texts(
-                "<!DOCTYPE a [<!ENTITY b \"c\">]><Status>&b;</Status>",
-                "Status"
-            ),
-            [""]
-        );
-    }
-}

@@ -7,6 +7,7 @@ pub mod bucket;
 mod folder;
 pub mod lease;
 pub mod seal;
+mod xml;
 
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutMode, PutOptions, UpdateVersion};

@@ -140,7 +140,7 @@ checks! {
         "The tool that plans here is new enough for what the settings ask of it."
         "install Terraform 1.11 or OpenTofu 1.10 and newer"
     MANAGER_ACTIONS "manager-actions" Manager Medium true
-        "Actions are on, and only GitHub's own actions and tenantry's may be used, by full commit."
+        "Actions are on, and only GitHub's own actions, tenantry's and those on a list that has what the workflows use may be used, by full commit."
         "allow `selected` actions under Actions, General, and require full commits"
     MANAGER_DEFAULT_TOKEN "manager-default-token" Manager Medium true
         "A workflow's token may only read where the workflow does not say more, and cannot approve pull requests."

@@ -6,6 +6,7 @@ use super::owners::owners;
 use super::workflow::{Expected, proposal};
 use super::{Repair, Seen, Sheet};
 use crate::clock::Time;
+use crate::delivery::records::Outcome;
 use crate::estate::ids::shown;
 use crate::estate::model::{CONTRACT, Customer};
 use crate::estate::settings::HintMode;
@@ -39,6 +40,8 @@ pub struct Facts {
 pub struct Latest {
     /// The one that is open for longest.
     pub open: Option<(String, Time)>,
+    /// How the request of the default branch as it is now has ended, and when it was begun.
+    pub head: Option<(String, Outcome, Time)>,
     /// When something was last applied.
     pub applied: Option<Time>,
 }
@@ -315,7 +318,11 @@ fn requests(asked: Asked<'_>, facts: &Facts, sheet: &mut Sheet) {
         Err(why) => sheet.unchecked(check, subject, why.clone()),
         Ok(latest) => {
             let days = |time: Time| asked.now.since(time) / 86_400;
-            match (&latest.open, latest.applied) {
+            let applied = match latest.applied {
+                Some(at) => format!("last applied {at}, {} days ago", days(at)),
+                None => "nothing was ever applied".to_owned(),
+            };
+            match (&latest.open, &latest.head) {
                 (Some((name, since)), _) if asked.now.since(*since) > FORGOTTEN => {
                     let text = format!("`{name}` is open since {since}, {} days", days(*since));
                     sheet.finding(check, subject, text, None);
@@ -323,12 +330,25 @@ fn requests(asked: Asked<'_>, facts: &Facts, sheet: &mut Sheet) {
                 (Some((name, since)), _) => {
                     sheet.note(check, subject, format!("`{name}` is open since {since}"));
                 }
-                (None, Some(at)) => {
-                    let text = format!("last applied {at}, {} days ago", days(at));
+                (None, Some((name, outcome, at))) => {
+                    let text = format!(
+                        "the last request, `{name}`, {} (begun {at}, {} days ago); {applied}",
+                        ended(*outcome),
+                        days(*at)
+                    );
                     sheet.note(check, subject, text);
                 }
-                (None, None) => sheet.note(check, subject, "nothing was ever applied"),
+                (None, None) => sheet.note(check, subject, applied),
             }
         }
+    }
+}
+
+fn ended(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Success => "succeeded",
+        Outcome::Failure => "failed",
+        Outcome::Refused => "was refused",
+        Outcome::Superseded => "was overtaken by a newer commit",
     }
 }

@@ -5,10 +5,12 @@ use super::customer::{Asked, Facts, Latest, WORKFLOW, judge};
 use super::workflow::Expected;
 use super::{Seen, Sheet, environment, seen};
 use crate::clock::Time;
+use crate::delivery::hint::Event;
 use crate::delivery::overview;
+use crate::delivery::records::RequestName;
 use crate::estate::model::Customer;
 use crate::estate::settings::HintMode;
-use crate::estate::{CustomerId, Estate, RepoSlug};
+use crate::estate::{CustomerId, Estate, RepoSlug, Sha};
 use crate::github::Client;
 use crate::github::budget::Budget;
 use crate::github::survey::Surveyed;
@@ -97,7 +99,7 @@ impl Fleet<'_> {
         let surveyed: Seen<BTreeMap<&CustomerId, Option<Surveyed>>> =
             seen(self.source.survey(&repos, WORKFLOW).await)
                 .map(|all| known.iter().map(|(c, _)| &c.id).zip(all).collect());
-        let latest = self.latest(customers).await;
+        let latest = self.latest(customers, &heads(customers, &surveyed)).await;
         let mut details = self.details(&known, &surveyed).await;
         let mut expected: BTreeMap<String, Seen<Expected>> = BTreeMap::new();
         let mut sheet = Sheet::default();
@@ -204,13 +206,17 @@ impl Fleet<'_> {
         }
     }
 
-    async fn latest(&self, customers: &[&Customer]) -> Option<Seen<BTreeMap<CustomerId, Latest>>> {
+    async fn latest(
+        &self,
+        customers: &[&Customer],
+        heads: &[RequestName],
+    ) -> Option<Seen<BTreeMap<CustomerId, Latest>>> {
         let store = self.store?;
         let only = match customers {
             [one] => Some(&one.id),
             _ => None,
         };
-        Some(latest(store, customers, only).await)
+        Some(latest(store, customers, only, heads).await)
     }
 }
 
@@ -224,17 +230,49 @@ fn repositories(customers: &[&Customer]) -> Vec<RepoSlug> {
     all.filter_map(|c| c.repository.clone()).collect()
 }
 
-/// The last apply and the oldest open request of each.
+/// The requests that there would be for what stands on the default branches now. GitHub has told
+/// the commits already, so they cost no call.
+fn heads(
+    customers: &[&Customer],
+    surveyed: &Seen<BTreeMap<&CustomerId, Option<Surveyed>>>,
+) -> Vec<RequestName> {
+    let Ok(surveyed) = surveyed else {
+        return Vec::new();
+    };
+    let of = |customer: &&Customer| {
+        let found = surveyed.get(&customer.id)?.as_ref()?;
+        let (_, sha) = found.head.as_ref()?;
+        let same = customer.repository_id == Some(found.id);
+        let sha = Sha::new(sha).ok().filter(|_| same)?;
+        Some(RequestName {
+            customer: customer.id.clone(),
+            event: Event::Push,
+            sha,
+        })
+    };
+    customers.iter().filter_map(of).collect()
+}
+
+/// The last apply, the oldest open request, and that of the default branch as it is, of each.
 async fn latest(
     store: &Store,
     customers: &[&Customer],
     only: Option<&CustomerId>,
+    heads: &[RequestName],
 ) -> Seen<BTreeMap<CustomerId, Latest>> {
     let mut out: BTreeMap<CustomerId, Latest> = BTreeMap::new();
     let applied = overview::applied(store, only).await;
     for (stack, last) in applied.map_err(|e| e.to_string())? {
         let entry = out.entry(stack.customer.clone()).or_default();
         entry.applied = entry.applied.max(Some(last.at));
+    }
+    let ended = overview::requests(store, heads.to_vec()).await;
+    for request in ended.map_err(|e| e.to_string())? {
+        let Some(outcome) = request.outcome else {
+            continue;
+        };
+        let entry = out.entry(request.name.customer.clone()).or_default();
+        entry.head = Some((request.name.to_string(), outcome, request.opened));
     }
     let open = store.list("unfinished").await.map_err(|e| e.to_string())?;
     for customer in customers {

@@ -34,7 +34,14 @@ pub struct Look {
     pub stale: Vec<String>,
     /// What the jobs run on, where that is a plain label.
     pub runners: Vec<String>,
+    /// Every action and workflow that is used.
+    pub used: Vec<String>,
+    /// Jobs that are given a stored key of AWS, and take no role instead.
+    pub keyed: Vec<String>,
 }
+
+/// The stored key of AWS, as a job is given it.
+const KEY: &str = "AWS_ACCESS_KEY_ID";
 
 impl Expected {
     /// Of files that were rendered for `pin`; where that is not known, for any commit.
@@ -94,7 +101,11 @@ impl Expected {
         self.compare(&expected, &found, &mut look.parts);
         self.uses(&found, &mut look);
         let jobs = found.get("jobs").and_then(Value::as_object);
-        for job in jobs.into_iter().flat_map(|j| j.values()) {
+        for (name, job) in jobs.into_iter().flatten() {
+            let keyed = [job.get("env"), job.get("steps"), found.get("env")];
+            if keyed.into_iter().flatten().any(|n| mentions(n, KEY)) && !self.takes_role(job) {
+                look.keyed.push(name.clone());
+            }
             match job.get("runs-on") {
                 Some(Value::String(label)) => look.runners.push(label.clone()),
                 Some(Value::Array(labels)) => {
@@ -134,7 +145,11 @@ impl Expected {
                 "concurrency",
                 "outputs",
             ] {
-                if job.get(key) != theirs.get(key) {
+                let same = match key {
+                    "permissions" => same_permissions(job.get(key), theirs.get(key)),
+                    _ => job.get(key) == theirs.get(key),
+                };
+                if !same {
                     out.push(format!("jobs.{name}.{key}"));
                 }
             }
@@ -161,6 +176,21 @@ impl Expected {
         }
     }
 
+    /// Whether a job gets a role of AWS by its own identity, before the first of our steps.
+    fn takes_role(&self, job: &Value) -> bool {
+        let takes = |step: &Value| {
+            let role = step.pointer("/with/role-to-assume").and_then(Value::as_str);
+            role.is_some_and(|r| !r.trim().is_empty())
+        };
+        permits(job.get("permissions"), IDENTITY)
+            && steps(job).take_while(|s| self.ours(s).is_none()).any(takes)
+    }
+
+    /// Whether an action is one of ours.
+    pub fn is_ours(&self, action: &str) -> bool {
+        action.starts_with(&self.actions)
+    }
+
     /// The name of our action that a step uses.
     fn ours<'a>(&self, step: &'a Value) -> Option<&'a str> {
         let uses = step.get("uses")?.as_str()?;
@@ -182,6 +212,7 @@ impl Expected {
     }
 
     fn pinned(&self, uses: &str, look: &mut Look) {
+        look.used.push(uses.to_owned());
         let (action, commit) = uses.split_once('@').unwrap_or((uses, ""));
         let full = Sha::new(commit).is_ok();
         if action.starts_with("./") || action.starts_with("docker://") && uses.contains("@sha256:")
@@ -263,6 +294,37 @@ fn steps(job: &Value) -> impl Iterator<Item = &Value> {
         .flatten()
 }
 
+/// Lets a job ask for a token of its identity, by which it takes a role.
+const IDENTITY: &str = "id-token";
+
+fn permits(permissions: Option<&Value>, what: &str) -> bool {
+    let write = |v: Option<&Value>| v.and_then(Value::as_str) == Some("write");
+    write(permissions.and_then(|p| p.get(what)))
+}
+
+/// Whether a job may do what it must, and nothing else but prove who it is: every job of ours may
+/// take a role instead of being given a key.
+fn same_permissions(expected: Option<&Value>, found: Option<&Value>) -> bool {
+    let (Some(Value::Object(expected)), Some(Value::Object(more))) = (expected, found) else {
+        return expected == found;
+    };
+    let mut less = more.clone();
+    if permits(found, IDENTITY) && !expected.contains_key(IDENTITY) {
+        less.remove(IDENTITY);
+    }
+    *expected == less
+}
+
+/// Whether a word stands anywhere in a part of a file.
+fn mentions(node: &Value, word: &str) -> bool {
+    match node {
+        Value::String(text) => text.contains(word),
+        Value::Array(list) => list.iter().any(|v| mentions(v, word)),
+        Value::Object(map) => map.iter().any(|(k, v)| k == word || mentions(v, word)),
+        _ => false,
+    }
+}
+
 /// The names of the events in `on`, which may be a word, a list or a map.
 fn names(on: Option<&Value>) -> Vec<&str> {
     match on {
@@ -293,7 +355,8 @@ mod tests {
         assert_eq!(expected().look(PATH, &own).parts, Vec::<String>::new());
         let changed = own
             .replace("    steps:\n", "    timeout-minutes: 7\n    env: {A: b}\n    steps:\n      - uses: aws-actions/configure-aws-credentials@de0fac2e4500dabe0009e67214ff5f5447ce83dd\n")
-            .replace("  push:\n", "  push:\n    branches: [trunk]\n  workflow_dispatch:\n");
+            .replace("  push:\n", "  push:\n    branches: [trunk]\n  workflow_dispatch:\n")
+            .replace("contents: read", "contents: read\n      id-token: write");
         let look = expected().look(PATH, &changed);
         assert_eq!(
             (look.parts, look.unpinned, look.stale),
@@ -307,6 +370,17 @@ mod tests {
         let own = expected().text(PATH).unwrap().to_owned();
         for (from, to, part) in [
             ("contents: read", "contents: write", "jobs.go.permissions"),
+            ("contents: read", "id-token: write", "jobs.go.permissions"),
+            (
+                "contents: read",
+                "contents: read\n      id-token: write\n      actions: write",
+                "jobs.go.permissions",
+            ),
+            (
+                "permissions: {}",
+                "permissions: {id-token: write}",
+                "permissions",
+            ),
             ("x-plan", "x-apply", "jobs.go.environment"),
             ("  go:", "  went:", "jobs.go"),
             ("permissions: {}\n", "", "permissions"),

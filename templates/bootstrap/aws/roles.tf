@@ -193,6 +193,8 @@ resource "aws_iam_role" "manager" {
   name               = "tenantry-manager"
   description        = "tenantry: intake, reconcile and reports"
   assume_role_policy = data.aws_iam_policy_document.manager_trust.json
+  # The final report may wait for an hour until a limit of GitHub ends.
+  max_session_duration = 7200
 }
 
 resource "aws_iam_role_policy" "manager" {

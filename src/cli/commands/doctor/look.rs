@@ -183,8 +183,9 @@ impl<'a> World<'a> {
     async fn policy(&self, arn: &str) -> Seen<serde_json::Value> {
         let (_, _, name) = trust::parts(arn).ok_or("it is no ARN of a role")?;
         let cloud = self.bucket("none").map_err(|e| e.to_string())?;
-        let text = cloud.trust_of_role(name).await.map_err(|e| e.to_string())?;
-        serde_json::from_str(&text).map_err(|e| format!("the policy is not JSON: {e}"))
+        let role = cloud.role(name).await.map_err(|e| e.to_string())?;
+        trust::same(arn, &role.arn)?;
+        serde_json::from_str(&role.trust).map_err(|e| format!("the policy is not JSON: {e}"))
     }
 
     fn customers(&self, scope: &Scope) -> Result<Vec<&Customer>, CliError> {

@@ -89,6 +89,9 @@ fn planned(repairs: &[Repair]) -> String {
         for act in &repair.acts {
             let _ = writeln!(out, "       {act}");
         }
+        if let Some(then) = &repair.then {
+            let _ = writeln!(out, "       then: {then}");
+        }
     }
     out
 }

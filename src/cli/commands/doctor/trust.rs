@@ -38,6 +38,9 @@ pub struct Args {
 /// Longest policy that is read; AWS takes 8,192 characters at most.
 const MOST: u64 = 1 << 20;
 
+/// What helps where the manager repository could not be read.
+const READS: &str = "set GITHUB_TOKEN to a token that may read the manager repository";
+
 /// Runs it.
 pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliError> {
     let world = World::new(&args.flags, env)?;
@@ -45,10 +48,10 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     let job = if args.plan { Job::Plan } else { Job::Apply };
     let environment = world.environment_of(job, &customer.id, &args.environment);
     let manager = world.trusted().await;
-    if manager.ids.is_none() {
-        printer.progress("the numbers of the manager repository are not known, so the newer spelling of the subject is missing; set GITHUB_TOKEN to a token that may read it");
-    }
     let Some(path) = &args.policy else {
+        if let Err(why) = &manager.ids {
+            printer.progress(&format!("the numbers of the manager repository are not known ({why}), so the newer spelling of the subject is missing; {READS}"));
+        }
         let arn = customer.about.roles.get(&args.environment);
         let (partition, account) = arn
             .and_then(|arn| parts(arn))
@@ -68,10 +71,19 @@ pub async fn run(args: &Args, env: &Env, printer: &Printer) -> Result<Exit, CliE
     let bytes = std::fs::read(path).map_err(|e| unread(path, &e.to_string()))?;
     let policy: Value = serde_json::from_slice(&bytes)
         .map_err(|e| unread(path, &format!("it is not JSON: {e}")))?;
-    let wrong = manager.lint(&policy, &environment);
-    let text: String = wrong.iter().map(|w| format!("{w}\n")).collect();
-    let json = json!({"version": 1, "environment": environment, "findings": wrong});
-    if wrong.is_empty() {
+    let (wrong, unchecked) = match manager.lint(&policy, &environment) {
+        Ok(wrong) => (wrong, None),
+        Err(why) => (Vec::new(), Some(why)),
+    };
+    let text: String = wrong
+        .iter()
+        .chain(&unchecked)
+        .map(|w| format!("{w}\n"))
+        .collect();
+    let json = json!({"version": 1, "environment": environment, "findings": wrong, "unchecked": unchecked});
+    if unchecked.is_some() {
+        printer.progress(READS);
+    } else if wrong.is_empty() {
         printer.result(
             &json,
             "the policy lets in the jobs of one environment, and nobody else\n",

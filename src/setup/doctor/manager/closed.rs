@@ -1,6 +1,8 @@
 //! What is closed: which actions may be used, what a workflow's token may do, branches and tags,
 //! and secrets in what is pushed.
 
+use super::allowed::{self, Allowed, Used};
+use super::judge::list;
 use super::{Asked, Facts};
 use crate::delivery::ruleset;
 use crate::estate::RepoSlug;
@@ -19,6 +21,7 @@ pub(super) fn actions(asked: &Asked<'_>, facts: &Facts, sheet: &mut Sheet) {
         (Ok(actions), Ok(selected)) => Ok((actions, selected)),
         (Err(why), _) | (_, Err(why)) => Err(why.clone()),
     };
+    let used = allowed::used(asked, facts);
     sheet.judge(&checks::MANAGER_ACTIONS, name, &both, |(actions, selected)| {
         let mut wrong = Vec::new();
         if !actions.enabled {
@@ -36,12 +39,26 @@ pub(super) fn actions(asked: &Asked<'_>, facts: &Facts, sheet: &mut Sheet) {
                     wrong.push(format!("tenantry's actions are not allowed (`{ours}`)"));
                     changed = true;
                 }
+                let missing = used.with(&list, repo, Allowed::Missing);
+                if !missing.is_empty() {
+                    wrong.push(format!("the workflows use what is not allowed: {}", names(&missing)));
+                    changed = true;
+                }
+                let forbidden = used.with(&list, repo, Allowed::Forbidden);
+                if !forbidden.is_empty() {
+                    wrong.push(format!("the list forbids what the workflows use: {}", names(&forbidden)));
+                }
             }
             Some("local_only") => wrong.push("only actions of this account are allowed, and tenantry's are not".into()),
             other => wrong.push(format!("any action may be used (`{}`)", shown(other.unwrap_or("all")))),
         }
         if actions.sha_pinning_required == Some(false) {
-            wrong.push("an action may be named by a tag, which can be moved".into());
+            let loose: Vec<String> = used.loose.iter().cloned().collect();
+            let which = match loose.is_empty() {
+                true => String::new(),
+                false => format!(", as here: {}", names(&loose)),
+            };
+            wrong.push(format!("an action may be named by a tag, which can be moved{which}"));
         }
         if wrong.is_empty() {
             return None;
@@ -50,15 +67,36 @@ pub(super) fn actions(asked: &Asked<'_>, facts: &Facts, sheet: &mut Sheet) {
         if !list.patterns_allowed.iter().any(|p| covers(p, &ours)) {
             list.patterns_allowed.push(ours.clone());
         }
-        let body = json!({"enabled": true, "allowed_actions": "selected", "sha_pinning_required": true});
-        let mut changes = vec![Change::actions(repo, body)];
+        let more = used.patterns(&list);
         if changed {
-            changes.push(Change::selected_actions(repo, json!(list)));
+            list.patterns_allowed.extend(more.clone());
         }
-        let says = "allow GitHub's and tenantry's actions alone, by full commit";
-        let repair = Repair::github(says, changes)
-            .then("allow further actions that you use, such as aws-actions/configure-aws-credentials, in the settings of Actions");
-        Some((wrong.join("; "), Some(repair)))
+        // GitHub would refuse what is still named by a tag: that comes first.
+        let pins = used.loose.is_empty() || actions.sha_pinning_required == Some(true);
+        let mut body = json!({"enabled": true, "allowed_actions": "selected"});
+        if pins {
+            body["sha_pinning_required"] = json!(true);
+        }
+        let pinned = pins && actions.sha_pinning_required == Some(false);
+        let repair = (changed || pinned || !actions.enabled).then(|| {
+            let mut changes = vec![Change::actions(repo, body)];
+            if changed {
+                changes.push(Change::selected_actions(repo, json!(list)));
+            }
+            let third: Vec<String> = more.into_iter().filter(|_| changed).map(|p| format!("`{p}`")).collect();
+            let others = match third.is_empty() {
+                true => " and tenantry's".to_owned(),
+                false => format!(", tenantry's and what the workflows use ({})", third.join(", ")),
+            };
+            let pinned = if pins { ", by full commit" } else { "" };
+            let says = format!("allow GitHub's actions{others} alone{pinned}");
+            let repair = Repair::github(says, changes);
+            match left(&used, pins) {
+                Some(then) => repair.then(then),
+                None => repair,
+            }
+        });
+        Some((wrong.join("; "), repair))
     });
     sheet.judge(&checks::MANAGER_DEFAULT_TOKEN, name, &facts.token, |token| {
         let writes = token.default_workflow_permissions != "read";
@@ -74,6 +112,30 @@ pub(super) fn actions(asked: &Asked<'_>, facts: &Facts, sheet: &mut Sheet) {
             (text.into(), Some(Repair::github(says, vec![change])))
         })
     });
+}
+
+/// What a person has to do about the list of actions besides.
+fn left(used: &Used, pins: bool) -> Option<String> {
+    let mut out = Vec::new();
+    if !used.unseen.is_empty() {
+        out.push(format!(
+            "allow what these use as well, in the settings of Actions: {} (not looked into)",
+            names(&used.unseen)
+        ));
+    }
+    if !pins {
+        let loose: Vec<String> = used.loose.iter().cloned().collect();
+        out.push(format!(
+            "name these by a full commit, and run --fix again to demand it of all: {}",
+            names(&loose)
+        ));
+    }
+    (!out.is_empty()).then(|| out.join("; "))
+}
+
+fn names(all: &[String]) -> String {
+    let shown: Vec<String> = all.iter().map(|n| shown(n)).collect();
+    list(&shown)
 }
 
 /// Whether a pattern of allowed actions covers ours.
@@ -162,14 +224,15 @@ fn forbids(kind: &str) -> &'static str {
     }
 }
 
-/// A ruleset for the default branch, with those rules that are missing.
+/// A ruleset for the default branch, with those rules that are missing and nothing more: whoever
+/// works alone can merge their own pull request, and administrators are not locked out.
 pub(in crate::setup::doctor) fn close_default(repo: &RepoSlug, missing: &[&str]) -> Repair {
     let rules: Vec<serde_json::Value> = missing
         .iter()
         .map(|kind| match *kind {
             "pull_request" => json!({"type": "pull_request", "parameters": {
-                "required_approving_review_count": 1, "dismiss_stale_reviews_on_push": true,
-                "require_code_owner_review": false, "require_last_push_approval": true,
+                "required_approving_review_count": 0, "dismiss_stale_reviews_on_push": false,
+                "require_code_owner_review": false, "require_last_push_approval": false,
                 "required_review_thread_resolution": false,
             }}),
             kind => json!({"type": kind}),
@@ -178,23 +241,32 @@ pub(in crate::setup::doctor) fn close_default(repo: &RepoSlug, missing: &[&str])
     let body = json!({
         "name": "tenantry: default branch", "target": "branch", "enforcement": "active",
         "conditions": {"ref_name": {"include": ["~DEFAULT_BRANCH"], "exclude": []}},
-        "rules": rules, "bypass_actors": [],
+        "rules": rules, "bypass_actors": administrators(),
     });
     let names: Vec<&str> = missing.iter().map(|m| forbids(m)).collect();
     let says = format!(
-        "add a ruleset for the default branch of {repo} against {}",
-        names.join(", ")
+        "add a ruleset for the default branch of {repo} that forbids {} to all but administrators{}",
+        names.join(", "),
+        match missing.contains(&"pull_request") {
+            true => "; a pull request needs no approval",
+            false => "",
+        }
     );
     Repair::github(says, vec![Change::ruleset(repo, body)])
 }
 
-/// A ruleset that closes everything but to administrators (role 5).
+/// Those who may pass a ruleset over: role 5, administrators of the repository.
+fn administrators() -> serde_json::Value {
+    json!([{"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}])
+}
+
+/// A ruleset that closes everything but to administrators.
 fn closed(target: &str) -> serde_json::Value {
     json!({
         "name": format!("tenantry: every {target} is closed"), "target": target, "enforcement": "active",
         "conditions": {"ref_name": {"include": ["~ALL"], "exclude": []}},
         "rules": [{"type": "creation"}, {"type": "update"}, {"type": "deletion"}],
-        "bypass_actors": [{"actor_id": 5, "actor_type": "RepositoryRole", "bypass_mode": "always"}],
+        "bypass_actors": administrators(),
     })
 }
 

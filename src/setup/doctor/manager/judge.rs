@@ -1,6 +1,6 @@
 //! Judges what was read of the manager repository.
 
-use super::{Asked, Facts, closed, files};
+use super::{Asked, Facts, closed, files, keys};
 use crate::estate::ids::shown;
 use crate::estate::settings::StateBackend;
 use crate::github::setup::Change;
@@ -76,20 +76,13 @@ fn secrets(asked: &Asked<'_>, facts: &Facts, sheet: &mut Sheet) {
     if settings.audit.required || settings.audit.public_key.is_some() {
         needed.push(("TENANTRY_AUDIT_KEY", "it signs the audit log"));
     }
-    let oidc = facts.files.values().any(|f| {
-        f.as_ref().is_ok_and(|f| {
-            f.as_ref()
-                .is_some_and(|(_, text)| text.lines().any(role_is_assumed))
-        })
-    });
     if settings
         .store
         .as_ref()
         .is_some_and(|s| s.starts_with("s3:"))
-        && !oidc
     {
-        needed.push(("AWS_ACCESS_KEY_ID", "the store is reached with it"));
-        needed.push(("AWS_SECRET_ACCESS_KEY", "the store is reached with it"));
+        let keyed = keys::keyed(asked.expected, &facts.files);
+        keys::judge(&keyed, &facts.secrets, sheet);
     }
     for (name, why) in needed {
         sheet.judge(&checks::MANAGER_SECRET, name, &facts.secrets, |there| {
@@ -104,12 +97,6 @@ fn secrets(asked: &Asked<'_>, facts: &Facts, sheet: &mut Sheet) {
             (text.into(), None)
         })
     });
-}
-
-/// Whether a line of a workflow gets a role instead of a key; not, if it is a comment.
-fn role_is_assumed(line: &str) -> bool {
-    let line = line.trim_start();
-    line.starts_with("role-to-assume:")
 }
 
 /// Either a token, or both halves of an App.

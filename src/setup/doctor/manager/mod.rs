@@ -1,8 +1,10 @@
 //! The manager repository: what is read of it, and how that is judged.
 
+mod allowed;
 mod closed;
 mod files;
 mod judge;
+mod keys;
 mod read;
 
 pub(super) use closed::{close_default, scanning};
