@@ -149,15 +149,14 @@ fn branches(policy: Value, named: &[&str]) -> Option<(String, bool)> {
         &ground(vec![there]),
         &mut sheet,
     );
-    let found = sheet.0.into_iter().find_map(|v| match v.outcome {
+    sheet.0.into_iter().find_map(|v| match v.outcome {
         Outcome::Finding {
             message, repair, ..
         } if v.check.id == "manager-environment-branch" && v.subject == "staging-plan" => {
             Some((message, repair.is_some()))
         }
         _ => None,
-    });
-    found
+    })
 }
 
 #[test]
