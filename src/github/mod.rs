@@ -12,6 +12,7 @@ mod cache;
 mod client;
 pub mod compare;
 mod credential;
+mod environments;
 mod error;
 pub mod identity;
 pub mod issues;

@@ -285,14 +285,6 @@ pub struct Reached {
     pub full_name: String,
 }
 
-/// Which branches, or which tags (`type`), may use an environment.
-#[derive(Deserialize)]
-struct RefPolicy {
-    name: String,
-    #[serde(rename = "type")]
-    kind: Option<String>,
-}
-
 #[derive(Deserialize)]
 struct Named {
     name: String,
@@ -328,25 +320,6 @@ impl Client {
     /// A repository's settings. A renamed one is followed.
     pub async fn settings(&self, repo: &RepoSlug) -> Result<RepositorySettings> {
         self.read(&format!("/repos/{repo}")).await
-    }
-    /// All environments.
-    pub async fn environments(&self, repo: &RepoSlug) -> Result<Vec<EnvironmentSettings>> {
-        self.pages(&format!("/repos/{repo}/environments"), Some("environments"))
-            .await
-    }
-    /// The branches that an environment's list names; a tag is `tag NAME`, which no branch can be
-    /// called.
-    pub async fn environment_branches(&self, repo: &RepoSlug, name: &str) -> Result<Vec<String>> {
-        let path = format!(
-            "/repos/{repo}/environments/{}/deployment-branch-policies",
-            enc(name)
-        );
-        let list: Vec<RefPolicy> = self.pages(&path, Some("branch_policies")).await?;
-        let named = |policy: RefPolicy| match policy.kind.as_deref() {
-            Some("tag") => format!("tag {}", policy.name),
-            _ => policy.name,
-        };
-        Ok(list.into_iter().map(named).collect())
     }
     /// Names of secrets of a repository or of one environment. Values cannot be read.
     pub async fn secret_names(
