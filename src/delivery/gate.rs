@@ -158,7 +158,7 @@ pub async fn decide(
         });
     }
     if request.unknown_author {
-        return Err(Refusal::new("gate-unknown-author", "the commit's author or committer has no GitHub account, so it cannot be told whether the approver is somebody else; link the address to an account and commit again").into());
+        return Err(Refusal::new("gate-unknown-author", "an author or committer of what is to be applied has no GitHub account, so it cannot be told whether the approver is somebody else; link the address of the commit to an account, then re-run").into());
     }
     let four_eyes = |a: &&&Approval| {
         request.authors.iter().all(|author| author.id != a.user.id)
