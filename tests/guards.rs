@@ -341,26 +341,28 @@ async fn t14_whose_approval_counts() -> Tested {
 async fn t14_who_had_a_part_in_the_change_is_known() -> Tested {
     let trial = trial().await?;
     let stage = &trial.stage;
-    // mallory writes and merges what alice opens; gina sends it.
-    let writer = json!({"repo": "acme/shop", "user": "mallory", "permission": "write"});
-    stage.admin("POST", "/_local/collaborators", writer).await?;
+    // mallory writes and merges what gina opens; olivia sends it. None of them made the first file.
+    for user in ["mallory", "gina"] {
+        let writer = json!({"repo": "acme/shop", "user": user, "permission": "write"});
+        stage.admin("POST", "/_local/collaborators", writer).await?;
+    }
     let commit = json!({"repo": "acme/shop", "branch": "change", "user": "mallory", "message": "Change", "files": {"infra/variables.yml": variables("shop", 5)}});
     let head = stage.admin("POST", "/_local/commits", commit).await?["sha"].clone();
     let body = json!({"title": "Change", "head": "change", "base": "main"});
     let pull = stage
-        .by("alice", "POST", "/repos/acme/shop/pulls", body)
+        .by("gina", "POST", "/repos/acme/shop/pulls", body)
         .await?;
     let merge = format!("/repos/acme/shop/pulls/{}/merge", pull["number"]);
     let merged = stage
         .by("mallory", "PUT", &merge, json!({"sha": head}))
         .await?;
     let sha = Sha::new(merged["sha"].as_str().unwrap_or_default())?;
-    let sender = trial.user("gina").await?;
+    let sender = trial.user(REVIEWER).await?;
     let Opened::Work(request) = trial.open_from(Event::Push, &sha, Some(sender)).await? else {
         return Err("no work".into());
     };
     let logins: Vec<&str> = request.authors.iter().map(|u| u.login.as_str()).collect();
-    for who in ["alice", "mallory", "gina"] {
+    for who in ["gina", "mallory", REVIEWER] {
         assert!(logins.contains(&who), "{who}: {logins:?}");
     }
     trial.end().await;
