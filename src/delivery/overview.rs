@@ -5,6 +5,7 @@ use super::records::{LastApplied, Request, RequestName, keys};
 use super::unfinished::Unfinished;
 use crate::estate::{CustomerId, StackId};
 use crate::store::Store;
+use serde::de::DeserializeOwned;
 use std::collections::BTreeMap;
 use tokio::task::JoinSet;
 
@@ -20,27 +21,38 @@ pub async fn applied(
     let folder = keys::applied_folder(customer);
     let names = store.list(&folder).await?;
     let stacks = names.iter().filter_map(|key| keys::stack_of_applied(key));
-    let mut waiting: Vec<StackId> = stacks.collect();
+    let wanted = stacks.map(|stack| {
+        let key = keys::applied(&stack);
+        (stack, key)
+    });
+    let found = read_all(store, wanted.collect()).await?;
+    Ok(found.into_iter().collect())
+}
+
+/// Reads objects under a name each, some at once; those that there are.
+async fn read_all<K, T>(
+    store: &Store,
+    mut waiting: Vec<(K, String)>,
+) -> Result<Vec<(K, T)>, DeliveryError>
+where
+    K: Send + 'static,
+    T: DeserializeOwned + Send + 'static,
+{
     let mut reading = JoinSet::new();
-    let mut out = BTreeMap::new();
+    let mut out = Vec::new();
     loop {
         while reading.len() < AT_ONCE
-            && let Some(stack) = waiting.pop()
+            && let Some((name, key)) = waiting.pop()
         {
             let store = store.clone();
-            reading.spawn(async move {
-                let last = store.read::<LastApplied>(&keys::applied(&stack)).await;
-                (stack, last)
-            });
+            reading.spawn(async move { (name, store.read::<T>(&key).await) });
         }
         let Some(read) = reading.join_next().await else {
             return Ok(out);
         };
-        let (stack, last) =
+        let (name, found) =
             read.map_err(|e| DeliveryError::Setting(format!("a read was cut short: {e}")))?;
-        if let Some((last, _)) = last? {
-            out.insert(stack, last);
-        }
+        out.extend(found?.map(|(value, _)| (name, value)));
     }
 }
 
@@ -71,21 +83,7 @@ pub async fn requests(
     store: &Store,
     names: Vec<RequestName>,
 ) -> Result<Vec<Request>, DeliveryError> {
-    let mut waiting = names;
-    let mut reading = JoinSet::new();
-    let mut out = Vec::new();
-    loop {
-        while reading.len() < AT_ONCE
-            && let Some(name) = waiting.pop()
-        {
-            let store = store.clone();
-            reading.spawn(async move { store.read::<Request>(&keys::request(&name)).await });
-        }
-        let Some(read) = reading.join_next().await else {
-            return Ok(out);
-        };
-        let found =
-            read.map_err(|e| DeliveryError::Setting(format!("a read was cut short: {e}")))?;
-        out.extend(found?.map(|(request, _)| request));
-    }
+    let wanted = names.iter().map(|name| ((), keys::request(name)));
+    let found = read_all(store, wanted.collect()).await?;
+    Ok(found.into_iter().map(|(_, request)| request).collect())
 }

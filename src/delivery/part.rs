@@ -79,7 +79,8 @@ pub struct Due {
 
 /// Who changed the customer's files since they were last applied, for the stacks that somebody has
 /// to approve. Where nothing was applied yet, or history was rewritten, that is everybody who ever
-/// did.
+/// did. No more than the newest 100 changes of a file are looked at: to refuse beyond them would be
+/// for good.
 pub async fn earlier(
     manager: &Manager,
     customer: &Customer,
@@ -113,14 +114,16 @@ pub async fn earlier(
             reach = reach.max(at.unwrap_or(history.len()));
         }
         for (i, commit) in history.into_iter().take(reach).enumerate() {
-            let Ok(sha) = Sha::new(&commit.sha) else {
-                continue;
-            };
             // That one was looked at.
-            if sha == *head {
+            if commit.sha == head.as_str() {
                 continue;
             }
+            let sha = Sha::new(&commit.sha);
             people.commit(commit);
+            let Ok(sha) = sha else {
+                people.unknown = true;
+                continue;
+            };
             if i < PULLS {
                 people.merged(manager, slug, &sha).await?;
             }

@@ -3,7 +3,7 @@
 
 use super::{AUDIENCE, Manager};
 use crate::estate::ids::shown;
-use crate::setup::doctor::Seen;
+use crate::setup::doctor::{Seen, manager};
 use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 
@@ -292,21 +292,17 @@ fn digits(text: &str) -> bool {
 }
 
 fn list(names: &[String]) -> String {
-    let names: Vec<String> = names
-        .iter()
-        .take(4)
-        .map(|n| format!("`{}`", shown(n)))
-        .collect();
-    names.join(", ")
+    let names: Vec<String> = names.iter().map(|n| shown(n)).collect();
+    manager::list(&names)
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use crate::estate::RepoSlug;
     use serde_json::json;
 
-    fn manager() -> Manager {
+    pub fn manager() -> Manager {
         Manager {
             slug: RepoSlug::new("ops/infra").unwrap(),
             ids: Ok((7, 9)),

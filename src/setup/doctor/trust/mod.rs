@@ -171,15 +171,8 @@ pub fn judge(
 
 #[cfg(test)]
 mod tests {
+    use super::lint::tests::manager;
     use super::*;
-
-    fn manager() -> Manager {
-        Manager {
-            slug: RepoSlug::new("ops/infra").unwrap(),
-            ids: Ok((7, 9)),
-            issuer: "token.actions.githubusercontent.com".into(),
-        }
-    }
 
     #[test]
     fn customers_who_share_an_environment_share_a_subject() {
